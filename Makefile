@@ -1,0 +1,60 @@
+# Everything runs from .venv, which holds exactly what requirements.txt locks.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# Some tools keep caches in the home directory; give them one where there is none.
+ifeq ($(HOME),)
+export HOME := $(CURDIR)/.venv
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo lint test lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+
+env: $(READY)  ## build .venv from the lock file
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	    { echo "Darkroom needs Python 3.11 or later; '$(PYTHON)' is not. Name another: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# A few locked packages have no wheel. Their build tools come from the lock as well, and
+# first, so that nothing unpinned is fetched to build them.
+$(READY): requirements.txt pyproject.toml | $(BIN)/python
+	awk '/^[a-z]/ { keep = /^(packaging|setuptools|wheel)==/ } keep' requirements.txt > .venv/build.txt
+	$(BIN)/python -m pip install -q --require-hashes -r .venv/build.txt
+	$(BIN)/python -m pip install -q --require-hashes --no-build-isolation --use-pep517 -r requirements.txt
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: env  ## simulate a night, develop it and check the outcome
+	$(BIN)/python tests/simulator.py demo/raw
+	$(BIN)/snakemake --cores all --config raw=demo/raw results=demo/results
+	$(BIN)/python tests/check_demo.py demo/raw demo/results
+
+lint: env  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy workflow/darkroom
+
+test: lint  ## lint, then run the tests
+	$(BIN)/pytest -n 2
+
+# Keeps every pin that still fits; make lock UPGRADE=--upgrade takes the newest. One version
+# of each package for all Pythons, so that all of them calculate alike.
+lock: | $(BIN)/python  ## renew requirements.txt from pyproject.toml
+	$(BIN)/python -m pip install -q uv
+	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+	    --fork-strategy fewest --generate-hashes --custom-compile-command "make lock" \
+	    --extra test --group build $(UPGRADE) pyproject.toml -o requirements.txt
+
+clean:  ## remove .venv, the demo and the caches
+	rm -rf .venv demo .pytest_cache .ruff_cache .mypy_cache .hypothesis workflow/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,24 @@
+"""Make a master bias: combine the bias frames of one night and setup."""
+
+from darkroom.cards import describe_master
+from darkroom.combine import combine_images
+from darkroom.job import read_job, report_to
+from darkroom.overscan import subtract_overscan
+from darkroom.products import read_raw, write_product
+
+
+def make_master_bias(recipe: dict, raw_paths: list[str], product: str) -> None:
+    settings = recipe["settings"]
+    raws = [read_raw(path) for path in raw_paths]
+    images = [subtract_overscan(raw, settings["overscan"]).data for raw in raws]
+
+    bias = combine_images(images, settings["combine"])
+
+    header = describe_master([raw.header for raw in raws], recipe)
+    header["BUNIT"] = ("adu", "unit of the image")
+    header["NCOMBINE"] = (len(images), "frames combined")
+    write_product(product, bias, header, recipe)
+
+
+with report_to(snakemake.log[0]):
+    make_master_bias(read_job(snakemake.input.recipe), snakemake.input.frames, snakemake.output[0])

@@ -1,0 +1,349 @@
+"""Simulate nights of raw CCD frames whose true calibration is known.
+
+This is the reference Darkroom is tested against, so it shares no code with it. Run as
+``python tests/simulator.py FOLDER [--seed 1] [--size 512]`` it writes the demonstration night in
+FOLDER and the truth about it in ``FOLDER/../truth``.
+"""
+
+import argparse
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+IMAGE_TYPES = {"bias": "Bias Frame", "dark": "Dark Frame", "flat": "Flat Field", "light": "Light Frame"}
+SET_TEMPERATURE = -10.0  # deg C
+PIXEL_SCALE = 0.5 / 3600  # deg
+READOUT = 10.0  # s between the end of a frame and the start of the next
+
+Signal = float | np.ndarray
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A CCD camera; its fixed patterns, arrays of shape (ny, nx), follow from `seed`."""
+
+    shape: tuple[int, int] = (64, 64)  #: light-sensitive (ny, nx), pixels
+    gain: float = 1.5  #: e-/ADU
+    read_noise: float = 8.0  #: e-
+    bias_level: float = 1000.0  #: ADU
+    bias_structure: float = 4.0  #: amplitude of the bias pattern, ADU
+    dark_current: float = 0.1  #: e-/s
+    hot_fraction: float = 0.001  #: fraction of pixels that are hot
+    saturation: int = 65535  #: ADU
+    overscan: int = 0  #: columns added on the right that see no light
+    name: str = "Simulated CCD"
+    seed: int = 0  #: of the fixed patterns
+
+    def bias_pattern(self) -> np.ndarray:
+        """Noiseless bias in ADU, `bias_level` included."""
+        columns = np.random.default_rng([self.seed, 1]).uniform(-1, 1, self.shape[1])
+        return self.bias_level + self.bias_structure * (columns + self._make_grid()[0]) / 2
+
+    def dark_rate(self) -> np.ndarray:
+        """Noiseless dark current in ADU/s: even but for a corner glow of up to twice that, and hot pixels."""
+        rng = np.random.default_rng([self.seed, 2])
+        y, x = self._make_grid()
+        relative = 1 + np.exp(-4 * np.hypot(y - 1, x - 1))
+        hot = rng.choice(relative.size, round(self.hot_fraction * relative.size), replace=False)
+        relative.flat[hot] = 10 ** rng.uniform(1.3, 3.3, hot.size)
+        return self.dark_current / self.gain * relative
+
+    def flat(self, filter: str) -> np.ndarray:
+        """Relative response through a filter (vignetting, dust, pixels); its median is exactly 1."""
+        rng = np.random.default_rng([self.seed, 3, zlib.crc32(filter.encode())])
+        y, x = self._make_grid()
+        y0, x0 = rng.uniform(-0.2, 0.2, 2)
+        flat = (1 - 0.12 * ((y - y0) ** 2 + (x - x0) ** 2)) * rng.normal(1, 0.01, self.shape)
+        for _ in range(5):
+            y0, x0 = rng.uniform(-0.9, 0.9, 2)
+            ring = (np.hypot(y - y0, x - x0) - rng.uniform(0.05, 0.1)) / 0.03
+            flat *= 1 - rng.uniform(0.03, 0.08) * np.exp(-(ring**2))
+        flat /= np.median(flat)
+        # Division rounds, so the one or two middle values are set: the median is 1 to the last bit.
+        flat.flat[np.argsort(flat, axis=None)[(flat.size - 1) // 2 : flat.size // 2 + 1]] = 1
+        return flat
+
+    def _make_grid(self) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates y (ny, 1) and x (1, nx) that run from -1 to 1 across the field."""
+        ny, nx = self.shape
+        return np.linspace(-1, 1, ny)[:, None], np.linspace(-1, 1, nx)[None, :]
+
+
+DEFAULT_CAMERA = Camera()
+
+
+@dataclass(frozen=True)
+class Light:
+    """What a light shows: `sky` in ADU; per star x, y, fwhm (pixels, 0-based) and flux (ADU)."""
+
+    object: str
+    filter: str
+    exposure: float
+    sky: float
+    stars: list[dict[str, float]]
+
+
+@dataclass(eq=False)
+class Truth:
+    """What was put into a night.
+
+    `biases`, `darks` (by exposure in s) and `flats` (by filter) count the calibration frames;
+    `flat_signal` is the mean level of the flats in ADU. `lights` and `scenes` go by file stem; a scene
+    is the (ny, nx) image in ADU that a perfect calibration of the light gives.
+    """
+
+    camera: Camera
+    date: str
+    biases: int
+    darks: dict[float, int]
+    flats: dict[str, int]
+    flat_signal: float
+    lights: dict[str, Light] = field(default_factory=dict)
+    scenes: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def save(self, folder: str | Path) -> None:
+        """Write truth.json, bias.npy, dark_rate.npy, flat_<filter>.npy and scene_<stem>.npy."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        record = {name: value for name, value in vars(self).items() if name != "scenes"}
+        (folder / "truth.json").write_text(json.dumps(record, indent=1, default=asdict) + "\n")
+        arrays = {"bias": self.camera.bias_pattern(), "dark_rate": self.camera.dark_rate()}
+        arrays |= {f"flat_{name}": self.camera.flat(name) for name in self.flats}
+        arrays |= {f"scene_{stem}": scene for stem, scene in self.scenes.items()}
+        for name, array in arrays.items():
+            np.save(folder / f"{name}.npy", array)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Truth":
+        """Read what `save` wrote."""
+        folder = Path(folder)
+        record = json.loads((folder / "truth.json").read_text())
+        camera = record["camera"]
+        record["camera"] = Camera(**{**camera, "shape": tuple(camera["shape"])})
+        record["darks"] = {float(exposure): count for exposure, count in record["darks"].items()}
+        record["lights"] = {stem: Light(**light) for stem, light in record["lights"].items()}
+        return cls(
+            **record, scenes={stem: np.load(folder / f"scene_{stem}.npy") for stem in record["lights"]}
+        )
+
+
+def expose(
+    camera: Camera,
+    rng: np.random.Generator,
+    *,
+    signal: Signal = 0.0,
+    exposure: float = 0.0,
+    filter: str | None = None,
+    bias_offset: float = 0.0,
+) -> np.ndarray:
+    """Take one raw frame.
+
+    Parameters
+    ----------
+    camera, rng
+        The camera, and the generator of the noise.
+    signal
+        Noiseless light over the whole exposure in ADU, before the flat: a number or (ny, nx).
+    exposure
+        Exposure in s, which only the dark current depends on.
+    filter
+        Filter whose flat multiplies `signal`; without one the response is 1.
+    bias_offset
+        Drift of the bias level of this frame in ADU, overscan included.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint16 counts in ADU, of shape (ny, nx + overscan).
+    """
+    ny, nx = camera.shape
+    response = 1.0 if filter is None else camera.flat(filter)
+    electrons = rng.poisson(camera.gain * (camera.dark_rate() * exposure + signal * response))
+    counts = np.full((ny, nx + camera.overscan), camera.bias_level)
+    counts[:, :nx] = camera.bias_pattern() + electrons / camera.gain
+    counts += rng.normal(bias_offset, camera.read_noise / camera.gain, counts.shape)
+    return np.clip(np.rint(counts), 0, camera.saturation).astype(np.uint16)
+
+
+def write_frame(
+    path: str | Path,
+    data: np.ndarray,
+    *,
+    kind: str,
+    exposure: float,
+    time: datetime,
+    filter: str | None = None,
+    object: str | None = None,
+    camera: Camera = DEFAULT_CAMERA,
+    cards: Mapping[str, object] = {},
+) -> None:
+    """Write a raw frame with the header of a camera program such as MaxIm DL.
+
+    Parameters
+    ----------
+    path, data
+        The FITS file, overwritten if present, and its (ny, nx) counts in ADU.
+    kind
+        'bias', 'dark', 'flat' or 'light'; lights have a TAN WCS.
+    exposure, time
+        Exposure in s, and its start; a time without a zone is UTC.
+    filter, object
+        FILTER and OBJECT, left out where None.
+    camera
+        Gives INSTRUME and EGAIN.
+    cards
+        Cards to override or add; a value of None deletes the card.
+    """
+    utc = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    header: dict[str, Any] = {"DATE-OBS": utc.replace(tzinfo=None).isoformat(timespec="milliseconds")}
+    header["JD"] = 2451545 + (utc - datetime(2000, 1, 1, 12, tzinfo=UTC)) / timedelta(days=1)
+    header |= {"EXPTIME": float(exposure), "EXPOSURE": float(exposure)}
+    header |= {"SET-TEMP": SET_TEMPERATURE, "CCD-TEMP": SET_TEMPERATURE, "READOUTM": "Normal"}
+    header |= {"XBINNING": 1, "YBINNING": 1, "XORGSUBF": 0, "YORGSUBF": 0, "XPIXSZ": 9.0, "YPIXSZ": 9.0}
+    header |= {"IMAGETYP": IMAGE_TYPES[kind], "FILTER": filter, "OBJECT": object}
+    header |= {"SITELAT": "32 46 49", "SITELONG": "-105 49 13", "TELESCOP": "Simulated 0.5 m"}
+    header |= {"INSTRUME": camera.name, "EGAIN": camera.gain}
+    if kind == "light":
+        ny, nx = camera.shape
+        header |= {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CUNIT1": "deg", "CUNIT2": "deg"}
+        header |= {"CRVAL1": 132.846, "CRVAL2": 11.814, "CRPIX1": (nx + 1) / 2, "CRPIX2": (ny + 1) / 2}
+        header |= {"CD1_1": -PIXEL_SCALE, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": PIXEL_SCALE}
+        header |= {"RADESYS": "ICRS", "EQUINOX": 2000.0}
+    header |= cards
+    kept = fits.Header([(name, value) for name, value in header.items() if value is not None])
+    fits.PrimaryHDU(data, kept).writeto(path, overwrite=True)
+
+
+def render_stars(shape: tuple[int, int], stars: list[dict[str, float]]) -> np.ndarray:
+    """Draw Gaussian stars on an empty field of shape (ny, nx), in ADU."""
+    image = np.zeros(shape)
+    for star in stars:
+        width = star["fwhm"] / np.sqrt(8 * np.log(2))
+        column = np.exp(-(((np.arange(shape[0]) - star["y"]) / width) ** 2) / 2)
+        row = np.exp(-(((np.arange(shape[1]) - star["x"]) / width) ** 2) / 2)
+        image += np.outer(star["flux"] / (2 * np.pi * width**2) * column, row)
+    return image
+
+
+def simulate_night(
+    folder: str | Path,
+    *,
+    camera: Camera = DEFAULT_CAMERA,
+    seed: int = 1,
+    date: str = "2024-03-10",
+    biases: int = 5,
+    darks: Mapping[float, int] = {60.0: 5},
+    flats: Mapping[str, int] = {"V": 5},
+    lights: Mapping[tuple[str, float], int] = {("V", 60.0): 3},
+    flat_exposure: float = 4.0,
+    flat_signal: float = 30000.0,
+    light_signal: float | tuple[float, float] = (300.0, 900.0),
+    star_count: int = 10,
+    start: str = "23:59:30",
+    bias_drift: float = 0.0,
+    cards: Mapping[str, object] = {},
+) -> Truth:
+    """Write the raw frames of one night at longitude -105.82 and return the truth about them.
+
+    Flats come first, at `start`; lights 3 h later; darks and biases 12 h later. Files are named
+    bias_001.fits, dark_60s_001.fits, flat_V_001.fits, light_V_60s_001.fits.
+
+    Parameters
+    ----------
+    folder
+        Where the frames go; made if absent.
+    camera, seed
+        The camera, and the seed of all that is not a fixed pattern of it.
+    date, start
+        The local evening date, and the UTC time of day on that date when the first frame starts
+        (by default, UTC midnight passes between the flats).
+    biases, darks, flats, lights
+        Number of frames: darks by exposure in s, flats by filter, lights by filter and exposure in s.
+    flat_exposure, flat_signal
+        Exposure of the flats in s, and their mean level in ADU; each set fades by 20 %.
+    light_signal
+        Sky of the lights in ADU, or that of the first and the last light; it is even over the field.
+    star_count
+        Stars in the field, which is dithered between lights.
+    bias_drift
+        Standard deviation of the bias level from frame to frame in ADU.
+    cards
+        Cards of every frame, as in `write_frame`.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    truth = Truth(camera, date, biases, dict(darks), dict(flats), flat_signal)
+    first = clock = datetime.fromisoformat(f"{date}T{start}+00:00")
+
+    def shoot(
+        stem: str, exposure: float, signal: Signal = 0.0, filter: str | None = None, **own: object
+    ) -> None:
+        nonlocal clock
+        offset, warmth = rng.normal(0, [bias_drift, 0.05]).tolist()
+        data = expose(camera, rng, signal=signal, exposure=exposure, filter=filter, bias_offset=offset)
+        header = {"CCD-TEMP": round(SET_TEMPERATURE + warmth, 2), **own, **cards}
+        path, kind = folder / f"{stem}.fits", stem.partition("_")[0]
+        write_frame(
+            path, data, kind=kind, exposure=exposure, time=clock, filter=filter, camera=camera, cards=header
+        )
+        clock += timedelta(seconds=exposure + READOUT)
+
+    for name, count in flats.items():
+        for number, level in enumerate(np.linspace(1.1, 0.9, count) * flat_signal, 1):
+            shoot(f"flat_{name}_{number:03d}", flat_exposure, level, name)
+    clock = max(clock, first + timedelta(hours=3))
+    positions = rng.uniform(0, camera.shape[::-1], (star_count, 2))
+    rates = np.minimum(30 * rng.uniform(size=star_count) ** -1.4, 2e4)  # ADU/s; a few saturate
+    first_sky, last_sky = np.broadcast_to(light_signal, 2).tolist()
+    skies = iter(np.linspace(first_sky, last_sky, sum(lights.values())).tolist())
+    for (name, exposure), count in lights.items():
+        for number in range(1, count + 1):
+            stem = f"light_{name}_{exposure:g}s_{number:03d}"
+            dither = rng.normal(0, 2, 2)
+            seen = np.column_stack([positions + dither, rates * exposure, np.full(star_count, 3.0)])
+            stars = [dict(zip(("x", "y", "flux", "fwhm"), star, strict=True)) for star in seen.tolist()]
+            light = truth.lights[stem] = Light("M67", name, exposure, next(skies), stars)
+            scene = truth.scenes[stem] = light.sky + render_stars(camera.shape, stars)
+            x, y = ((np.array(camera.shape[::-1]) + 1) / 2 + dither).tolist()
+            shoot(stem, exposure, scene, name, OBJECT=light.object, CRPIX1=x, CRPIX2=y)
+    clock = max(clock, first + timedelta(hours=12))
+    for exposure, count in darks.items():
+        for number in range(1, count + 1):
+            shoot(f"dark_{exposure:g}s_{number:03d}", exposure)
+    for number in range(1, biases + 1):
+        shoot(f"bias_{number:03d}", 0.0)
+    return truth
+
+
+def main() -> None:
+    """Write the demonstration night: lights in two filters, some without a dark of their exposure."""
+    parser = argparse.ArgumentParser(description="Simulate the demonstration night.")
+    parser.add_argument("folder", type=Path, help="folder of the raw frames")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--size", type=int, default=512, help="rows and columns of a frame, pixels")
+    options = parser.parse_args()
+    truth = simulate_night(
+        options.folder,
+        camera=Camera(shape=(options.size, options.size), seed=options.seed),
+        seed=options.seed,
+        biases=15,
+        darks={120.0: 9},
+        flats={"B": 7, "V": 7},
+        lights={("B", 120.0): 4, ("V", 90.0): 2, ("V", 60.0): 2},
+        star_count=60,
+    )
+    beside = options.folder.resolve().parent / "truth"
+    truth.save(beside)
+    print(f"Raw frames: {options.folder}\nTruth:      {beside}")
+
+
+if __name__ == "__main__":
+    main()

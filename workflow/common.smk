@@ -1,0 +1,70 @@
+# Plans while Snakemake parses; the rules look up what the plan says.
+from snakemake.exceptions import WorkflowError
+
+from darkroom.prepare import PlanError, prepare, read_prepared
+from darkroom.progress import follow, summarise, warn
+from darkroom.settings import SettingsError
+
+try:
+    NIGHTS = prepare(config) if workflow.is_main_process else read_prepared(config)
+except (PlanError, SettingsError) as problems:
+    raise WorkflowError(*str(problems).splitlines()) from None
+
+
+def literal(path):
+    """A path as it stands: braces in a folder's name are no wildcards."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
+RESULTS = literal(NIGHTS.results)
+
+
+def in_results(paths):
+    return [f"{RESULTS}/{literal(path)}" for path in paths]
+
+
+def raw_frames(product):
+    """An input function: the raw frames of a master, such as master_dark_{exposure}."""
+    return lambda wildcards: find_job(wildcards, product).frames
+
+
+def masters_used(product):
+    """An input function: the masters that a master is made with."""
+    return lambda wildcards: [f"{NIGHTS.results}/{path}" for path in find_job(wildcards, product).masters]
+
+
+def memory_mb(product):
+    """A resource function: megabytes for float32 copies of all frames, beside Python and its libraries."""
+    return lambda wildcards: estimate_memory_mb(find_job(wildcards, product), frames_at_once=None)
+
+
+def find_job(wildcards, product):
+    name = f"{wildcards.night}/{wildcards.setup}/{product.format(**wildcards)}"
+    if name not in NIGHTS.jobs:
+        raise WorkflowError(f"{name}: the plan has no such master; see {NIGHTS.results}/plan.txt")
+    return NIGHTS.jobs[name]
+
+
+def estimate_memory_mb(job, frames_at_once):
+    frames = len(job.frames) if frames_at_once is None else frames_at_once
+    return int(400 + (frames + 6) * job.pixels * 4 / 1e6)
+
+
+wildcard_constraints:
+    night=r"\d{4}-\d\d-\d\d",
+    setup=r"[^/]+",
+    exposure=r"[^/]+",
+    filter=r"[^/]+",
+
+
+if workflow.is_main_process:
+    warn(NIGHTS)
+    follow(NIGHTS)
+
+
+onsuccess:
+    summarise(NIGHTS)
+
+
+onerror:
+    summarise(NIGHTS, failed=True)

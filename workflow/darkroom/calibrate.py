@@ -1,0 +1,99 @@
+"""Calibrating: take the bias, the dark and the flat off a frame, pixel by pixel, in float32."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ccdproc
+import numpy as np
+from astropy import units as u
+from astropy.nddata import CCDData
+from numpy.typing import NDArray
+
+FULL_SCALE = 65535.0  # ADU of a 16-bit camera, where nothing else is known
+
+
+def remove_pedestal(
+    frame: CCDData, bias: CCDData | None = None, dark: CCDData | None = None, scale: float = 1.0
+) -> CCDData:
+    """Subtract the master bias and the master dark times ``scale`` from a frame, all in ADU and of one shape."""
+    if bias is not None:
+        frame = ccdproc.subtract_bias(frame, bias, add_keyword=None)
+    if dark is not None:
+        frame = ccdproc.subtract_dark(
+            frame,
+            dark,
+            dark_exposure=1 * u.s,
+            data_exposure=scale * u.s,
+            exposure_unit=u.s,
+            scale=scale != 1.0,
+            add_keyword=None,
+        )
+    return frame
+
+
+def find_unflattened(flat: NDArray[np.floating[Any]], minimum: float) -> NDArray[np.bool_]:
+    """Return where a flat cannot serve: not finite, not above zero, or below ``minimum``."""
+    with np.errstate(invalid="ignore"):
+        return ~(np.isfinite(flat) & (flat > 0) & (flat >= minimum))
+
+
+def divide_flat(frame: CCDData, flat: CCDData, minimum: float) -> tuple[CCDData, NDArray[np.bool_]]:
+    """Divide a frame by a normalised flat; return it with the pixels where the flat cannot serve (see above).
+
+    Those pixels are left undivided: one NaN or zero must not reach its neighbours through a later filter.
+    """
+    bad = find_unflattened(flat.data, minimum)
+    safe = CCDData(np.where(bad, np.float32(1), flat.data), unit=u.dimensionless_unscaled)
+    return ccdproc.flat_correct(frame, safe, norm_value=1.0, add_keyword=None), bad
+
+
+def remove_cosmic_rays(frame: CCDData, settings: dict[str, Any]) -> CCDData:
+    """Replace cosmic ray hits by the median of their surroundings (L.A.Cosmic, van Dokkum 2001, PASP 113, 1420).
+
+    ``settings`` holds ``gain`` (e-/ADU), ``read_noise`` (e-), ``saturation`` (ADU), ``sigma``, ``neighbour_fraction``
+    and ``contrast``.
+    """
+    saturation = settings["saturation"] or FULL_SCALE
+    cleaned = ccdproc.cosmicray_lacosmic(
+        frame,
+        gain=settings["gain"],
+        readnoise=settings["read_noise"],
+        satlevel=saturation * settings["gain"],
+        sigclip=settings["sigma"],
+        sigfrac=settings["neighbour_fraction"],
+        objlim=settings["contrast"],
+        gain_apply=False,
+    )
+    return CCDData(cleaned.data.astype(np.float32), unit=frame.unit, meta=frame.meta)
+
+
+def measure_level(image: NDArray[np.floating[Any]], how: str) -> float:
+    """Return the median or mean of an image's finite pixels."""
+    finite = image[np.isfinite(image)]
+    if not finite.size:
+        return float("nan")
+    return float(np.median(finite) if how == "median" else np.mean(finite, dtype=np.float64))
+
+
+def judge_flat(
+    raw: NDArray[np.floating[Any]], signal: NDArray[np.floating[Any]], settings: dict[str, Any], saturation: float | None
+) -> str:
+    """Return why a flat frame cannot be used (too faint, saturated), or nothing.
+
+    Parameters
+    ----------
+    raw, signal : arrays
+        The frame as it was read, and with bias and dark off; ADU.
+    settings : dict
+        ``min_counts`` for the signal's median; ``max_counts`` for the raw median, None for 90 % of the saturation.
+    saturation : float or None
+        ADU; None for a 16-bit camera's.
+    """
+    limit = settings["max_counts"] or 0.9 * (saturation or FULL_SCALE)
+    level, counts = measure_level(raw, "median"), measure_level(signal, "median")
+    if level > limit:
+        return f"saturated: a raw median of {level:.0f} ADU, more than {limit:.0f}"
+    if not counts >= settings["min_counts"]:
+        return f"too faint: a median signal of {counts:.0f} ADU, less than {settings['min_counts']:g}"
+    return ""

@@ -1,0 +1,109 @@
+"""Cards: which of a raw header's stay true in a product, how they move with a trim, what a master's header says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from astropy.io import fits
+
+from darkroom.sections import parse_section
+
+# True of the raw data alone: their encoding, their range, how to display them, where their overscan was.
+RAW_ONLY = frozenset(
+    "BZERO BSCALE BLANK DATAMIN DATAMAX SATURATE CBLACK CWHITE CSTRETCH CHECKSUM DATASUM BUNIT NAXIS3 EXTEND "
+    "PCOUNT GCOUNT GROUPS ZBLANK".split()
+)
+OVERSCAN = frozenset("BIASSEC TRIMSEC DATASEC COVER ROVER".split())
+_COMMENTARY = ("COMMENT", "HISTORY", "")
+# Old names of cards that a standard since has renamed (FITS Standard 4.0, table 22).
+_RENAMED = {"RADECSYS": "RADESYS", "EPOCH": "EQUINOX"}
+
+
+def describe_light(raw: fits.Header, recipe: dict[str, Any]) -> fits.Header:
+    """Return a calibrated light's header: every card of the raw header that is still true, moved with the trim."""
+    overscan = recipe["settings"]["overscan"]
+    header = _drop_raw_only(raw, OVERSCAN if overscan else frozenset())
+    if overscan and overscan["trim"]:
+        shift_coordinates(header, overscan["trim"])
+    header["BUNIT"] = ("adu", "unit of the image")
+    frame = recipe["frames"][0]
+    header["RAWFILE"] = (frame["name"], "raw frame")
+    header["RAWID"] = (frame["digest"], "digest of the raw file")
+    return header
+
+
+def describe_master(raws: Sequence[fits.Header], recipe: dict[str, Any]) -> fits.Header:
+    """Return a master's header: the cards on which all its frames agree, and times and exposure of the whole.
+
+    EXPTIME is the mean exposure, DATE-OBS the first start, DATE-END the last end (UTC).
+    """
+    overscan = recipe["settings"]["overscan"]
+    header = _drop_raw_only(raws[0], OVERSCAN if overscan else frozenset())
+    for card in list(header.cards):
+        if card.keyword in _COMMENTARY:
+            continue
+        if any(raw.get(card.keyword) != card.value for raw in raws[1:]):
+            header.remove(card.keyword, ignore_missing=True, remove_all=True)
+    for keyword in ("COMMENT", "HISTORY"):  # written of one exposure each
+        header.remove(keyword, ignore_missing=True, remove_all=True)
+    if overscan and overscan["trim"]:
+        shift_coordinates(header, overscan["trim"])
+    frames = recipe["frames"]
+    exposures = [frame["exposure"] or 0.0 for frame in frames]
+    starts = [datetime.fromisoformat(frame["start"]) for frame in frames]
+    ends = [start + timedelta(seconds=seconds) for start, seconds in zip(starts, exposures, strict=True)]
+    header["IMAGETYP"] = (f"MASTER {recipe['kind'].upper()}", "kind of frame")
+    header["EXPTIME"] = (round(sum(exposures) / len(exposures), 6), "[s] mean exposure of the frames")
+    header["DATE-OBS"] = (min(starts).isoformat(timespec="milliseconds"), "start of the first frame, UTC")
+    header["DATE-END"] = (max(ends).isoformat(timespec="milliseconds"), "end of the last frame, UTC")
+    return header
+
+
+def shift_coordinates(header: fits.Header, trim: str) -> None:
+    """Move every reference pixel (CRPIX of each WCS, LTV) with a trim in FITS notation."""
+    section = parse_section(trim)
+    for axis, offset in (("1", section.x1 - 1), ("2", section.y1 - 1)):
+        if offset:
+            for keyword in list(header):
+                if re.fullmatch(f"CRPIX{axis}[A-Z]?|LTV{axis}", keyword):
+                    header[keyword] = header[keyword] - offset
+
+
+def clean_header(header: fits.Header) -> fits.Header:
+    """Return the header with every card as the standard wants it; what cannot be mended is kept as HISTORY."""
+    clean = fits.Header()
+    lost = []
+    for card in header.cards:
+        try:
+            card.verify("silentfix+exception")
+            if card.keyword in _COMMENTARY:
+                clean.append(card, bottom=True)
+            elif card.keyword in clean:
+                lost.append(f"{card.keyword} = {card.value!r} (again)")
+            else:
+                clean.append(card)
+        except (fits.VerifyError, ValueError):
+            lost.append(ascii(str(card)[:72]))
+    for text in lost:
+        clean.add_history(f"raw card: {text}")
+    for old, new in _RENAMED.items():
+        if old in clean:
+            if new in clean or not _is_equinox(clean[old], new):
+                del clean[old]
+            else:
+                clean.rename_keyword(old, new)
+    return clean
+
+
+def _is_equinox(value: Any, keyword: str) -> bool:
+    return keyword != "EQUINOX" or isinstance(value, int | float)
+
+
+def _drop_raw_only(raw: fits.Header, more: frozenset[str]) -> fits.Header:
+    header = raw.copy(strip=True)
+    for keyword in RAW_ONLY | more:
+        header.remove(keyword, ignore_missing=True, remove_all=True)
+    return header

@@ -1,0 +1,262 @@
+"""The frame table: every raw frame under the raw folders, what its header says and what is wrong with it.
+
+Only new or changed files are opened: the readings are kept in a cache by path, size and time of change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from darkroom.headers import describe_header, match_name, read_dialects
+from darkroom.nights import find_night
+from darkroom.raw import RawProblem, read_raw_header
+from darkroom.sections import Section, parse_section
+from darkroom.setups import find_setup
+
+SUFFIXES = (".fits", ".fit", ".fts")
+COMPRESSED = (".gz", ".bz2", ".fz", ".z", ".zip")
+# Raised when what a reading holds changes, so that old caches are read anew.
+READING_VERSION = 1
+
+
+@dataclass
+class Frame:
+    """One raw frame: a row of the frame table.
+
+    ``problem`` says why the frame takes no part; ``notes`` what else an observer should know.
+    Exposure in seconds, start in ISO UTC, gain in e-/ADU, read noise in e-, saturation in ADU, sections in FITS notation.
+    """
+
+    path: str
+    name: str
+    size: int = 0
+    mtime_ns: int = 0
+    digest: str = ""
+    kind: str = "unknown"
+    kind_from: str = ""
+    dialect: str = ""
+    night: str = ""
+    setup: str = ""
+    filter: str | None = None
+    object: str | None = None
+    exposure: float | None = None
+    start: str | None = None
+    longitude: float | None = None
+    rows: int = 0
+    columns: int = 0
+    camera: str | None = None
+    telescope: str | None = None
+    binning: str = "1x1"
+    readout: str | None = None
+    gain_setting: str | None = None
+    offset_setting: str | None = None
+    window: str = "0,0"
+    technique: str | None = None
+    gain: float | None = None
+    read_noise: float | None = None
+    saturation: float | None = None
+    overscan: str | None = None
+    trim: str | None = None
+    problem: str = ""
+    notes: str = ""
+
+
+COLUMNS = [field.name for field in fields(Frame)]
+
+
+def list_files(raw: list[Path], results: Path) -> Iterator[tuple[str, str, os.stat_result]]:
+    """Yield path, name below its raw folder and status of every file with a FITS suffix, in a stable order.
+
+    The results folder, hidden folders, and folders seen before (loops of links) are passed over.
+    """
+    seen: set[tuple[int, int]] = set()
+
+    def walk(folder: str, prefix: str) -> Iterator[tuple[str, str, os.stat_result]]:
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen or Path(folder) == results:
+            return
+        seen.add((status.st_dev, status.st_ino))
+        for entry in sorted(os.scandir(folder), key=lambda e: e.name):
+            if entry.is_dir():
+                if not entry.name.startswith("."):
+                    yield from walk(entry.path, f"{prefix}{entry.name}/")
+            elif Path(entry.name.lower().removesuffix(_compression(entry.name))).suffix in SUFFIXES:
+                try:
+                    yield entry.path, prefix + entry.name, entry.stat()
+                except FileNotFoundError:  # a dangling link: its own status, so that it is named
+                    yield entry.path, prefix + entry.name, entry.stat(follow_symlinks=False)
+
+    for root in raw:
+        yield from walk(str(root), "" if len(raw) == 1 else f"{root.name}/")
+
+
+def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache: dict[str, Any]) -> list[Frame]:
+    """Return all raw frames, reading only what the cache does not hold; the cache is brought up to date in place."""
+    headers = settings["headers"]
+    if cache.get("reader") != (reader := _reader_digest(headers)):
+        cache.clear()
+        cache.update(reader=reader, readings={})
+    old, new = cache["readings"], {}
+    excluded = [pattern.casefold() for pattern in settings["exclude"]]
+    files = list(list_files(raw, results))
+
+    def read(item: tuple[str, str, os.stat_result]) -> dict[str, Any]:
+        path, name, status = item
+        known = old.get(path)
+        if known and known["name"] == name and known["stat"] == [status.st_size, status.st_mtime_ns]:
+            return known
+        reading = _read_frame(path, name, status, headers)
+        return {"name": name, "stat": [status.st_size, status.st_mtime_ns], "reading": reading}
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for (path, _, _), known in zip(files, pool.map(read, files), strict=True):
+            new[path] = known
+    cache["readings"] = new
+    frames = []
+    for path, known in new.items():
+        frame = Frame(path=path, name=known["name"], size=known["stat"][0], mtime_ns=known["stat"][1], **known["reading"])
+        if _is_excluded(frame.name, excluded):
+            frame.problem = "excluded by config.yaml: exclude"
+        elif not frame.problem:
+            _place(frame, settings)
+        frames.append(frame)
+    _drop_doubles(frames)
+    return frames
+
+
+def _read_frame(path: str, name: str, status: os.stat_result, headers: dict[str, Any]) -> dict[str, Any]:
+    """Return a frame's reading: its fields but those that depend on the settings of the night."""
+    if not stat.S_ISREG(status.st_mode):
+        return {"problem": "not a regular file"}
+    if _compression(name):
+        return {"problem": "compressed frames are not read; decompress it first"}
+    try:
+        header = read_raw_header(path, status.st_size)
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except RawProblem as problem:
+        return {"problem": str(problem)}
+    except OSError as error:
+        return {"problem": f"cannot be read: {error.strerror or error}"}
+    known = describe_header(header, headers)
+    word = known.pop("kind_word")
+    kind, source = _find_kind(name, known.pop("kind"), word, headers)
+    reading = {**known, "kind": kind, "kind_from": source, "digest": digest}
+    reading |= {"rows": header["NAXIS2"], "columns": header["NAXIS1"]}
+    _fill_from_path(reading, name, headers["path"])
+    return reading
+
+
+def _find_kind(name: str, kind: str | None, word: str | None, headers: dict[str, Any]) -> tuple[str, str]:
+    """Return the kind and what told it: the header, a folder or the file name."""
+    *folders, file = name.split("/")
+    generic = read_dialects()["generic"]
+    folder_names = {k: headers["folders"].get(k, []) + v for k, v in generic["folders"].items()}
+    for source in headers["kind_from"]:
+        if source == "header" and word is not None:
+            return kind or "other", f"header: {word}"
+        if source == "folder":
+            for folder in reversed(folders):
+                if found := match_name(folder, folder_names):
+                    return found, f"folder: {folder}"
+        if source == "name" and (found := match_name(Path(file).stem, generic["names"])):
+            return found, "file name"
+    return "unknown", ""
+
+
+def _fill_from_path(reading: dict[str, Any], name: str, pattern: str | None) -> None:
+    """Fill filter and object from the folders where the header has none; ``pattern`` is like ``{kind}/{filter}``."""
+    if pattern is None:
+        return
+    parts = pattern.split("/")
+    folders = name.split("/")[:-1][-len(parts) :]
+    if len(folders) == len(parts):
+        for part, folder in zip(parts, folders, strict=True):
+            concept = part.strip("{}")
+            if part.startswith("{") and reading.get(concept) is None:
+                reading[concept] = folder
+
+
+def _place(frame: Frame, settings: dict[str, Any]) -> None:
+    """Give the frame its night and setup, or say why it cannot take part."""
+    if frame.kind == "bias":
+        frame.exposure, frame.filter = 0.0, None
+    elif frame.kind == "dark":
+        frame.filter = None
+    if frame.kind == "unknown":
+        frame.problem = "neither its header nor its folder nor its name says what kind of frame it is"
+    elif frame.kind == "other":
+        frame.problem = f"'{frame.kind_from.removeprefix('header: ')}' is no bias, dark, flat or light"
+    elif frame.start is None:
+        frame.problem = "no date and time of observation, so it belongs to no night"
+    elif frame.kind != "bias" and frame.exposure is None:
+        frame.problem = "no exposure time in its header (headers.cards.exposure names the card)"
+    elif frame.kind != "bias" and (frame.exposure or 0) <= 0:
+        frame.problem = f"an exposure of {frame.exposure:g} s"
+    if frame.start is not None:
+        frame.night, note = find_night(frame.start, frame.longitude, settings["site"])
+        frame.notes = "; ".join(filter(None, [frame.notes, note]))
+    frame.overscan, frame.trim = _choose_regions(frame, settings["overscan"])
+    frame.problem = frame.problem or _check_regions(frame)
+    frame.setup = find_setup(frame)
+    if not frame.problem and frame.technique and "image" not in frame.technique.casefold():
+        frame.problem = f"not an image ({frame.technique}); listed, not reduced"
+
+
+def _choose_regions(frame: Frame, overscan: dict[str, Any]) -> tuple[str | None, str | None]:
+    if not overscan["use"]:
+        return None, overscan["trim"]
+    return overscan["section"] or frame.overscan, overscan["trim"] or frame.trim
+
+
+def _check_regions(frame: Frame) -> str:
+    """Return what is wrong with a frame's overscan and trim sections, if anything is."""
+    shape = (frame.rows, frame.columns)
+    trim = parse_section(frame.trim) if frame.trim else Section(1, shape[1], 1, shape[0])
+    overscan = parse_section(frame.overscan) if frame.overscan else trim
+    for name, section in (("section", overscan), ("trim", trim)):
+        if not section.fits_into(shape):
+            return f"overscan.{name} {section} lies outside its {shape[1]} x {shape[0]} pixels"
+    across = 2 if overscan.is_upright else 0
+    if overscan[across] > trim[across] or overscan[across + 1] < trim[across + 1]:
+        return f"the overscan {overscan} does not reach along the whole image {trim}"
+    return ""
+
+
+def _drop_doubles(frames: list[Frame]) -> None:
+    """Let a second file of the same content take no part, so that a copy weighs nothing."""
+    first: dict[str, str] = {}
+    for frame in frames:
+        if frame.digest and not frame.problem and first.setdefault(frame.digest, frame.name) != frame.name:
+            frame.problem = f"the same content as {first[frame.digest]}"
+
+
+def _is_excluded(name: str, patterns: list[str]) -> bool:
+    folded = name.casefold()
+    return any(fnmatchcase(folded, p) or fnmatchcase(folded.rsplit("/", 1)[-1], p) for p in patterns)
+
+
+def _compression(name: str) -> str:
+    return next((ending for ending in COMPRESSED if name.lower().endswith(ending)), "")
+
+
+def _reader_digest(headers: dict[str, Any]) -> str:
+    content = repr((READING_VERSION, headers, read_dialects()))
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+def table_rows(frames: list[Frame]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the frame table as a person reads them (no absolute paths, no cache fields)."""
+    for frame in frames:
+        row = asdict(frame)
+        for hidden in ("path", "mtime_ns"):
+            del row[hidden]
+        yield row

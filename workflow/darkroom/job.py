@@ -1,0 +1,29 @@
+"""A job of the workflow: its recipe read, its log written, its failure said in one line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from darkroom.products import JobProblem
+
+
+@contextmanager
+def report_to(path: str) -> Iterator[TextIO]:
+    """Open the job's log; a problem ends the job with one line there and on the terminal, not with a traceback."""
+    with open(path, "w", encoding="utf-8") as log:
+        try:
+            yield log
+        except JobProblem as problem:
+            print(f"darkroom: {problem}", file=log)
+            print(f"darkroom: {problem}", file=sys.stderr)
+            sys.exit(1)
+
+
+def read_job(path: str) -> Any:
+    """Return the recipe of a master, or the recipes of a batch of lights, from a recipe file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))["recipe"]

@@ -1,0 +1,191 @@
+"""Matching: which master fits a frame, why, what else there was, and why not.
+
+The order of preference is the own night before other nights within the age limit; then, for darks, the same exposure,
+the nearest one within the tolerance, a bias-free one scaled by time; then the nearest in time, the earlier one of two.
+The order in which frames or nights arrived plays no part.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from darkroom.nights import nights_apart
+
+
+@dataclass
+class Master:
+    """A master frame that can be made: what it is, what it is made of and what it holds.
+
+    ``exposure`` in seconds (darks; None for a rate per second), ``time`` the mean start of its frames,
+    ``holds_bias`` whether the bias is still in it.
+    """
+
+    kind: str
+    night: str
+    setup: str
+    path: str
+    frames: list[Any]
+    time: datetime
+    exposure: float | None = None
+    filter: str | None = None
+    per_second: bool = False
+    holds_bias: bool = False
+    bias: Master | None = None
+    darks: list[Match] = field(default_factory=list)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
+
+    @property
+    def label(self) -> str:
+        """The master as a person says it, without its night."""
+        if self.kind == "dark":
+            what = "rate" if self.per_second else f"{self.exposure:g} s"
+            return f"master dark {what}"
+        return f"master {self.kind}" + (f" {self.filter}" if self.kind == "flat" else "")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a frame (or a master to be made) asks for."""
+
+    night: str
+    setup: str
+    time: datetime
+    exposure: float | None = None
+    filter: str | None = None
+
+
+@dataclass
+class Match:
+    """A master that fits: ``scale`` is what a dark is multiplied by; ``runners_up`` what else would have done."""
+
+    master: Master
+    why: str
+    scale: float = 1.0
+    runners_up: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Miss:
+    """No master fits: what was sought, what there was, which key of config.yaml would allow it."""
+
+    sought: str
+    there: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.sought}; {self.there}; {self.remedy}"
+
+
+def canonical_exposure(seconds: float) -> float:
+    """Return an exposure to four digits: what shutters scatter by (180.006 and 180.009 s) is one exposure."""
+    return float(f"{seconds:.4g}")
+
+
+class Shelf:
+    """The masters of one kind that can be made, found by setup (and filter) and night."""
+
+    def __init__(self, kind: str, rules: dict[str, Any], masters: list[Master], refused: list[str] | None = None):
+        self.kind = kind
+        self.rules = rules
+        self.masters = masters
+        self.refused = refused or []
+        self._by_setup: dict[tuple[str, str | None], dict[str, list[Master]]] = defaultdict(lambda: defaultdict(list))
+        for master in masters:
+            self._by_setup[master.setup, master.filter][master.night].append(master)
+
+    def find(self, wanted: Wanted) -> Match | Miss:
+        """Return the best master for what is wanted, or why there is none."""
+        nights = self._by_setup.get((wanted.setup, wanted.filter), {})
+        fits = [match for master in nights.get(wanted.night, []) if (match := self._fit(master, wanted))]
+        if not fits and self.rules["max_age_days"]:
+            fits = [
+                match
+                for night, masters in nights.items()
+                if 0 < nights_apart(night, wanted.night) <= self.rules["max_age_days"]
+                for master in masters
+                if (match := self._fit(master, wanted))
+            ]
+        if not fits:
+            return self._miss(wanted)
+        best, *others = sorted(fits, key=lambda match: self._order(match, wanted))
+        best.runners_up = [f"{other.master.path} ({other.why})" for other in others]
+        return best
+
+    def _fit(self, master: Master, wanted: Wanted) -> Match | None:
+        """Return how the master serves, its night apart, or None."""
+        age = nights_apart(master.night, wanted.night)
+        when = "own night" if age == 0 else f"{master.night}, {age} night{'s' * (age > 1)} away"
+        if self.kind != "dark":
+            same = "same setup" + (f", filter {master.filter}" if self.kind == "flat" else "")
+            return Match(master, f"{when}, {same}")
+        exposure = wanted.exposure
+        assert exposure is not None, "darks are sought by exposure"
+        if master.per_second:
+            return Match(master, f"{when}, rate times {exposure:g} s", scale=exposure)
+        assert master.exposure is not None, "a master dark has an exposure"
+        difference = abs(master.exposure - exposure)
+        if canonical_exposure(exposure) == master.exposure:
+            return Match(master, f"{when}, same exposure")
+        if difference <= self.rules["exposure_tolerance"]:
+            return Match(master, f"{when}, {master.exposure:g} s within {self.rules['exposure_tolerance']:g} s")
+        if self.rules["scale"] and not master.holds_bias:
+            scale = exposure / master.exposure
+            return Match(master, f"{when}, {master.exposure:g} s scaled by {scale:.4g}", scale=scale)
+        return None
+
+    def _order(self, match: Match, wanted: Wanted) -> tuple[Any, ...]:
+        master = match.master
+        if self.kind == "dark" and not master.per_second:
+            difference = abs((master.exposure or 0) - (wanted.exposure or 0))
+            same = canonical_exposure(wanted.exposure or 0) == master.exposure
+            level = 0 if same else 1 if match.scale == 1.0 else 2
+            exposure = (level, 0.0 if same else difference, -(master.exposure or 0))
+        else:
+            exposure = (0, 0.0, 0.0)
+        return exposure, abs((master.time - wanted.time).total_seconds()), master.time, master.path
+
+    def _miss(self, wanted: Wanted) -> Miss:
+        """Say what was sought, the nearest things there were, and the key that would allow one of them."""
+        sought = f"no {self.kind} for setup {wanted.setup} in the night {wanted.night}"
+        if self.kind == "dark":
+            sought = f"no dark near {wanted.exposure:g} s" + sought[len("no dark") :]
+        if self.kind == "flat":
+            sought = f"no flat in {wanted.filter or 'no filter'}" + sought[len("no flat") :]
+        off = f"{self.kind}.use: false goes without"
+        of_setup = [master for master in self.masters if master.setup == wanted.setup]
+        fitting = [master for master in of_setup if master.filter == wanted.filter]
+        if not self.masters and self.refused:
+            return Miss(sought, f"there is {'; '.join(self.refused[:3])}", off)
+        if not self.masters:
+            return Miss(sought, f"there is no {self.kind} frame at all", off)
+        if not of_setup:
+            setups = sorted({master.setup for master in self.masters})
+            return Miss(sought, f"there are {self.kind}s of {_some(setups)} only", off)
+        if not fitting:
+            filters = sorted({master.filter or "no filter" for master in of_setup})
+            return Miss(sought, f"there are flats in {_some(filters)}", f"headers.cards.filter names the card; {off}")
+        return self._miss_by_age_or_exposure(sought, fitting, wanted, off)
+
+    def _miss_by_age_or_exposure(self, sought: str, fitting: list[Master], wanted: Wanted, off: str) -> Miss:
+        limit = self.rules["max_age_days"]
+        near = [master for master in fitting if nights_apart(master.night, wanted.night) <= limit]
+        if near:  # only darks get here: their exposure does not fit
+            there = f"there is {_some(sorted({f'{m.exposure:g} s' for m in near}))}"
+            if not self.rules["scale"]:
+                key = "dark.scale: true or a larger dark.exposure_tolerance allows it"
+            else:
+                there += ", which holds its bias and cannot be scaled"
+                key = "dark.subtract_bias: true and bias.use: true (with bias frames) allow it"
+            return Miss(sought, there, f"{key}; {off}")
+        nearest = min(fitting, key=lambda m: (nights_apart(m.night, wanted.night), m.night))
+        age = nights_apart(nearest.night, wanted.night)
+        there = f"the nearest is {nearest.label} of {nearest.night}, {age} night{'s' * (age > 1)} away"
+        return Miss(sought, there, f"{self.kind}.max_age_days: {age} allows it (now {limit}); {off}")
+
+
+def _some(words: list[str]) -> str:
+    return ", ".join(words[:4]) + (f" and {len(words) - 4} more" if len(words) > 4 else "")

@@ -1,0 +1,85 @@
+"""Overscan: the bias level of each row (or column) taken from the pixels that saw no light, then the trim."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ccdproc
+import numpy as np
+from astropy.nddata import CCDData
+from numpy.typing import NDArray
+
+from darkroom.sections import Section, parse_section
+
+ROUNDS = 5  # of rejection in a fit
+
+
+def subtract_overscan(frame: CCDData, settings: dict[str, Any] | None) -> CCDData:
+    """Subtract a frame's overscan level and trim it.
+
+    Parameters
+    ----------
+    frame : CCDData
+        In ADU, shape (rows, columns).
+    settings : dict or None
+        ``section`` and ``trim`` in FITS notation or None; ``method``, and for a fit ``order`` and ``sigma``.
+        None leaves the frame as it is.
+    """
+    if settings is None:
+        return frame
+    rows, columns = frame.shape
+    kept = parse_section(settings["trim"]) if settings["trim"] else Section(1, columns, 1, rows)
+    trimmed = CCDData(frame.data[kept.slices], unit=frame.unit, meta=frame.meta)
+    if not settings["section"]:
+        return trimmed
+    section = parse_section(settings["section"])
+    if section.is_upright:
+        strip, axis = frame.data[kept.slices[0], section.slices[1]], 1
+    else:
+        strip, axis = frame.data[section.slices[0], kept.slices[1]], 0
+    if settings["method"] in ("polynomial", "spline"):
+        level = fit_level(strip.mean(axis=axis, dtype=np.float64), settings)
+        strip = np.expand_dims(level.astype(np.float32), axis)
+    return ccdproc.subtract_overscan(
+        trimmed,
+        overscan=CCDData(strip, unit=frame.unit),
+        overscan_axis=axis,
+        median=settings["method"] == "median",
+        add_keyword=None,
+    )
+
+
+def fit_level(profile: NDArray[np.float64], settings: dict[str, Any]) -> NDArray[np.float64]:
+    """Fit the overscan along its strip, rejecting outliers, and return the fit at every row.
+
+    Parameters
+    ----------
+    profile : array, shape (rows,)
+        The mean overscan of each row, ADU.
+    settings : dict
+        ``method``: a Legendre polynomial of degree ``order``, or a cubic spline with ``order`` equally spaced inner
+        knots; ``sigma``: how many standard deviations from the fit a row may lie.
+    """
+    position = np.linspace(-1, 1, len(profile))
+    good = np.isfinite(profile)
+    for _ in range(ROUNDS):
+        level = _fit(position, profile, good, settings)
+        residual = np.abs(profile - level)
+        kept = good & (residual <= settings["sigma"] * residual[good].std())
+        if kept.sum() == good.sum() or kept.sum() <= settings["order"] + 4:
+            break
+        good = kept
+    return level
+
+
+def _fit(
+    position: NDArray[np.float64], profile: NDArray[np.float64], good: NDArray[np.bool_], settings: dict[str, Any]
+) -> NDArray[np.float64]:
+    order = settings["order"]
+    if settings["method"] == "polynomial":
+        return np.polynomial.Legendre.fit(position[good], profile[good], order, domain=[-1, 1])(position)
+    from scipy.interpolate import make_lsq_spline
+
+    inner = np.linspace(-1, 1, order + 2)[1:-1]
+    knots = np.r_[[-1.0] * 4, inner, [1.0] * 4]
+    return make_lsq_spline(position[good], profile[good], knots, k=3)(position)

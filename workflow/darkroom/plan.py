@@ -1,0 +1,218 @@
+"""The plan: from frames and settings to the masters and lights that can be made, and what cannot and why. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from darkroom.frames import Frame
+from darkroom.matching import Master, Match, Miss, Shelf, Wanted, canonical_exposure
+from darkroom.setups import make_slug
+
+
+@dataclass
+class Light:
+    """A light to be calibrated: its frame, its product below results and the masters it gets."""
+
+    frame: Frame
+    path: str
+    bias: Match | None = None
+    dark: Match | None = None
+    flat: Match | None = None
+    miss: str = ""
+    recipe: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
+
+    @property
+    def matches(self) -> list[Match]:
+        """The matches of bias, dark and flat that there are."""
+        return [match for match in (self.bias, self.dark, self.flat) if match]
+
+    @property
+    def group(self) -> tuple[str, str, str, str]:
+        """Night, setup, filter and exposure: the lights that one batch may hold."""
+        exposure = f"{canonical_exposure(self.frame.exposure or 0):g}s"
+        return self.frame.night, self.frame.setup, self.frame.filter or "", exposure
+
+
+@dataclass
+class Plan:
+    """What will be made of the frames: every master that can be made, every light, and what was refused."""
+
+    frames: list[Frame]
+    masters: list[Master] = field(default_factory=list)
+    lights: list[Light] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    @property
+    def made(self) -> list[Light]:
+        """The lights that have all their masters."""
+        return [light for light in self.lights if not light.miss]
+
+    @property
+    def skipped(self) -> list[Light]:
+        """The lights that lack a master."""
+        return [light for light in self.lights if light.miss]
+
+    @property
+    def used_masters(self) -> list[Master]:
+        """The masters that some light needs, directly or through another master."""
+        used: dict[str, Master] = {}
+        waiting = [match.master for light in self.made for match in light.matches]
+        while waiting:
+            master = waiting.pop()
+            if master.path not in used:
+                used[master.path] = master
+                waiting += [match.master for match in master.darks] + ([master.bias] if master.bias else [])
+        return sorted(used.values(), key=lambda master: master.path)
+
+
+def make_plan(frames: list[Frame], settings: dict[str, Any]) -> Plan:
+    """Match every light with its masters, and every master with the masters it needs itself."""
+    plan = Plan(frames)
+    usable = [frame for frame in frames if not frame.problem]
+    groups = _group_calibrations(usable, settings)
+    biases = Shelf("bias", settings["bias"], [_new_master("bias", key, group) for key, group in groups["bias"]])
+    darks = _plan_darks(groups["dark"], biases, settings, plan)
+    flats = _plan_flats(groups["flat"], biases, darks, settings, plan)
+    plan.masters = [*biases.masters, *darks.masters, *flats.masters]
+    paths = _name_lights([frame for frame in usable if frame.kind == "light"])
+    for frame, path in paths:
+        plan.lights.append(_plan_light(Light(frame, path), biases, darks, flats, settings))
+    return plan
+
+
+Group = tuple[tuple[Any, ...], list[Frame]]
+
+
+def _group_calibrations(frames: Iterable[Frame], settings: dict[str, Any]) -> dict[str, list[Group]]:
+    """Return the frames of each master by kind, in order of time."""
+    groups: dict[str, dict[tuple[Any, ...], list[Frame]]] = {"bias": {}, "dark": {}, "flat": {}}
+    for frame in sorted(frames, key=lambda frame: (frame.start, frame.name)):
+        if frame.kind in groups and settings[frame.kind]["use"]:
+            what = None
+            if frame.kind == "dark" and not settings["dark"]["per_second"]:
+                what = canonical_exposure(frame.exposure or 0)
+            elif frame.kind == "flat":
+                what = frame.filter
+            groups[frame.kind].setdefault((frame.night, frame.setup, what), []).append(frame)
+    return {kind: sorted(found.items(), key=lambda item: str(item[0])) for kind, found in groups.items()}
+
+
+def _new_master(kind: str, key: tuple[Any, ...], frames: list[Frame]) -> Master:
+    night, setup, what = key
+    starts = [_start(frame) for frame in frames]
+    time = starts[0] + sum((start - starts[0] for start in starts), start=timedelta(0)) / len(starts)
+    master = Master(kind, night, setup, f"{night}/{setup}/{_name_master(kind, what)}.fits", frames, time)
+    if kind == "dark":
+        master.exposure, master.per_second = what, what is None
+    elif kind == "flat":
+        master.filter = what
+    return master
+
+
+def _name_master(kind: str, what: Any) -> str:
+    if kind == "bias":
+        return "master_bias"
+    if kind == "dark":
+        return "master_dark_rate" if what is None else f"master_dark_{what:g}s"
+    return f"master_flat_{make_slug(what or 'none')}"
+
+
+def _start(frame: Frame) -> datetime:
+    assert frame.start, "a usable frame has a start"
+    return datetime.fromisoformat(frame.start)
+
+
+def _plan_darks(groups: list[Group], biases: Shelf, settings: dict[str, Any], plan: Plan) -> Shelf:
+    """Free the darks of their bias where that is wanted; a dark whose bias is missing is refused."""
+    masters, refused = [], []
+    for key, frames in groups:
+        master = _new_master("dark", key, frames)
+        if settings["bias"]["use"] and settings["dark"]["subtract_bias"]:
+            bias = biases.find(Wanted(master.night, master.setup, master.time))
+            if isinstance(bias, Miss):
+                refused.append(f"{master.label} of {master.night} that cannot be freed of its bias ({bias})")
+                continue
+            master.bias = bias.master
+        else:
+            master.holds_bias = True
+        masters.append(master)
+    plan.refused += refused
+    return Shelf("dark", settings["dark"], masters, refused)
+
+
+def _plan_flats(groups: list[Group], biases: Shelf, darks: Shelf, settings: dict[str, Any], plan: Plan) -> Shelf:
+    """Give each flat frame what takes its bias and dark off; a flat that would keep its bias is refused."""
+    masters, refused = [], []
+    for key, frames in groups:
+        master = _new_master("flat", key, frames)
+        miss = _calibrate_flat(master, biases, darks, settings)
+        if miss:
+            refused.append(f"{master.label} of {master.night} that cannot be made ({miss})")
+        else:
+            masters.append(master)
+    plan.refused += refused
+    return Shelf("flat", settings["flat"], masters, refused)
+
+
+def _calibrate_flat(master: Master, biases: Shelf, darks: Shelf, settings: dict[str, Any]) -> str:
+    if settings["dark"]["use"] and settings["flat"]["subtract_dark"]:
+        for frame in master.frames:
+            dark = darks.find(_wanted(frame, exposure=frame.exposure))
+            if isinstance(dark, Miss):
+                return str(dark)
+            master.darks.append(dark)
+    whole = [match.master.holds_bias for match in master.darks]
+    if not any(whole):
+        if settings["bias"]["use"]:
+            bias = biases.find(Wanted(master.night, master.setup, master.time))
+            if isinstance(bias, Miss):
+                return str(bias)
+            master.bias = bias.master
+        elif not master.frames[0].overscan:
+            return "nothing takes its bias off: bias.use: true, whole darks or an overscan would"
+    return ""
+
+
+def _plan_light(light: Light, biases: Shelf, darks: Shelf, flats: Shelf, settings: dict[str, Any]) -> Light:
+    frame = light.frame
+    found: dict[str, Match | Miss] = {}
+    if settings["dark"]["use"]:
+        found["dark"] = darks.find(_wanted(frame, exposure=frame.exposure))
+    dark = found.get("dark")
+    # a dark that still holds its bias takes the light's bias off with it; subtracting a bias too would count it twice
+    if settings["bias"]["use"] and not (isinstance(dark, Match) and dark.master.holds_bias):
+        found["bias"] = biases.find(_wanted(frame))
+    if settings["flat"]["use"]:
+        found["flat"] = flats.find(_wanted(frame, filter=frame.filter))
+    misses = [str(result) for result in found.values() if isinstance(result, Miss)]
+    light.miss = " | ".join(misses)
+    if not misses:
+        light.bias, light.dark, light.flat = (_as_match(found.get(kind)) for kind in ("bias", "dark", "flat"))
+    return light
+
+
+def _as_match(result: Match | Miss | None) -> Match | None:
+    return result if isinstance(result, Match) else None
+
+
+def _wanted(frame: Frame, exposure: float | None = None, filter: str | None = None) -> Wanted:
+    return Wanted(frame.night, frame.setup, _start(frame), exposure, filter)
+
+
+def _name_lights(frames: list[Frame]) -> list[tuple[Frame, str]]:
+    """Return each light's product below results; two of one name in one folder are told apart by their raw folders."""
+    named = defaultdict(list)
+    for frame in sorted(frames, key=lambda frame: (frame.start, frame.name)):
+        stem = frame.name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        named[f"{frame.night}/{frame.setup}/lights/{make_slug(stem)}".casefold()].append((frame, stem))
+    paths = []
+    for members in named.values():
+        for frame, stem in members:
+            slug = make_slug(stem) if len(members) == 1 else f"{make_slug(stem)}-{make_slug(frame.name + '/')[-6:]}"
+            paths.append((frame, f"{frame.night}/{frame.setup}/lights/{slug}.fits"))
+    return sorted(paths, key=lambda item: (item[0].start, item[0].name))

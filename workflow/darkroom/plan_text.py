@@ -1,0 +1,142 @@
+"""The plan in words: for each light its masters and why, for each miss what would help, for each product why it is stale."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from darkroom.frames import Frame
+from darkroom.matching import Master, Match
+from darkroom.plan import Light, Plan
+
+MOST_NAMED = 3
+
+
+def describe_plan(plan: Plan, reasons: dict[str, str]) -> str:
+    """Return the plan as text: masters, lights, what is left out, what would be made and why.
+
+    ``reasons`` maps each product to why it is stale, empty where it is not.
+    """
+    lines = [_count(plan), ""]
+    used = {master.path for master in plan.used_masters}
+    lines.append("MASTERS")
+    for master in plan.masters:
+        lines += _describe_master(master, master.path in used)
+    lines += ["", "LIGHTS"]
+    for light in plan.lights:
+        lines += _describe_light(light)
+    problems = list_problems(plan, most=10**9)
+    if problems:
+        lines += ["", "LEFT OUT"] + [f"  {line}" for line in problems]
+    stale = {path: reason for path, reason in reasons.items() if reason}
+    lines += ["", "TO BE MADE" if stale else "TO BE MADE: nothing, all is up to date"]
+    lines += [f"  {path}: {reason}" for path, reason in sorted(stale.items())]
+    return "\n".join(lines) + "\n"
+
+
+def plan_rows(plan: Plan, reasons: dict[str, str]) -> tuple[list[str], Iterator[dict[str, Any]]]:
+    """Return the columns and rows of plan.csv: one row a master or light."""
+    columns = ["product", "kind", "night", "setup", "filter", "exposure", "frames", "bias", "dark", "dark_scale"]
+    columns += ["flat", "why", "runners_up", "missing", "stale"]
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for master in plan.masters:
+            row = {"product": master.path, "kind": f"master {master.kind}", "night": master.night}
+            row |= {"setup": master.setup, "filter": master.filter, "exposure": master.exposure}
+            row |= {"frames": " ".join(frame.name for frame in master.frames)}
+            row |= {"bias": master.bias.path if master.bias else ""}
+            row |= {"dark": " ".join(sorted({match.master.path for match in master.darks}))}
+            yield row | {"stale": reasons.get(master.path, "not needed")}
+        for light in plan.lights:
+            frame = light.frame
+            row = {"product": light.path, "kind": "light", "night": frame.night, "setup": frame.setup}
+            row |= {"filter": frame.filter, "exposure": frame.exposure, "frames": frame.name, "missing": light.miss}
+            for kind, match in _named_matches(light):
+                row[kind] = match.master.path
+            row["dark_scale"] = light.dark.scale if light.dark else None
+            row["why"] = "; ".join(f"{kind}: {match.why}" for kind, match in _named_matches(light))
+            others = [f"{kind}: {other}" for kind, match in _named_matches(light) for other in match.runners_up]
+            yield row | {"runners_up": "; ".join(others), "stale": reasons.get(light.path, "")}
+
+    return columns, rows()
+
+
+def list_problems(plan: Plan, most: int = MOST_NAMED) -> list[str]:
+    """Return a line for each reason for which frames, masters or lights are left out, naming up to ``most`` of each."""
+    lines = []
+    frames: dict[str, list[Frame]] = defaultdict(list)
+    notes: dict[str, list[Frame]] = defaultdict(list)
+    for frame in plan.frames:
+        if frame.problem:
+            frames[frame.problem].append(frame)
+        elif frame.notes:
+            notes[frame.notes].append(frame)
+    for reason, members in [*frames.items(), *notes.items()]:
+        lines.append(f"{_name_some([frame.name for frame in members], 'frames', most)}: {reason}")
+    lines += [f"no {text}" for text in plan.refused]
+    misses: dict[str, list[Light]] = defaultdict(list)
+    for light in plan.skipped:
+        misses[light.miss].append(light)
+    for reason, lights in misses.items():
+        lines.append(f"{_name_some([light.frame.name for light in lights], 'lights', most)}: skipped: {reason}")
+    return lines
+
+
+def _count(plan: Plan) -> str:
+    kinds = {kind: 0 for kind in ("bias", "dark", "flat", "light")}
+    for frame in plan.frames:
+        if not frame.problem:
+            kinds[frame.kind] += 1
+    frames = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+    nights = len({frame.night for frame in plan.frames if not frame.problem})
+    setups = len({frame.setup for frame in plan.frames if not frame.problem})
+    return (
+        f"{len(plan.frames)} files: {frames}; {nights} night(s), {setups} setup(s); "
+        f"{len(plan.made)} light(s) can be made, {len(plan.skipped)} cannot"
+    )
+
+
+def _describe_master(master: Master, used: bool) -> Iterator[str]:
+    number = len(master.frames)
+    yield f"  {master.path}{'' if used else '  (no light needs it)'}"
+    yield f"    from {number} frame{'s' * (number > 1)}{', a master of one' if number == 1 else ''}"
+    if master.kind == "dark" and master.holds_bias:
+        yield "    holds its bias"
+    if master.bias:
+        yield f"    less {master.bias.path}"
+    for path, members in _group(master.darks).items():
+        yield f"    less {path} ({members[0].why}{f' and {len(members) - 1} more frames' if members[1:] else ''})"
+
+
+def _describe_light(light: Light) -> Iterator[str]:
+    frame = light.frame
+    yield f"  {frame.name}: {frame.object or 'no object'}, {frame.filter or 'no filter'}, {frame.exposure:g} s"
+    if light.miss:
+        for miss in light.miss.split(" | "):
+            yield f"    SKIPPED: {miss}"
+        return
+    yield f"    makes {light.path}"
+    for kind, match in _named_matches(light):
+        yield f"    {kind}: {match.master.path} ({match.why})"
+        for other in match.runners_up:
+            yield f"      not {other}"
+    if light.dark and light.dark.master.holds_bias:
+        yield "    no bias: the dark still holds it"
+
+
+def _named_matches(light: Light) -> list[tuple[str, Match]]:
+    return [(kind, match) for kind in ("bias", "dark", "flat") if (match := getattr(light, kind))]
+
+
+def _group(matches: list[Match]) -> dict[str, list[Match]]:
+    groups: dict[str, list[Match]] = defaultdict(list)
+    for match in matches:
+        groups[match.master.path].append(match)
+    return groups
+
+
+def _name_some(names: list[str], what: str, most: int) -> str:
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{len(names)} {what} ({names[0]} ... {names[-1]})"

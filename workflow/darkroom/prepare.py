@@ -1,0 +1,169 @@
+"""What happens while Snakemake parses: settings, frame table, plan, recipes; all that the rules then look up."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from darkroom.frames import COLUMNS, Frame, index_frames, table_rows
+from darkroom.plan import Plan, make_plan
+from darkroom.plan_text import describe_plan, list_problems, plan_rows
+from darkroom.recipes import write_recipes
+from darkroom.settings import check_settings
+from darkroom.staleness import Job, Products, plan_jobs, write_atomically, write_if_changed
+
+CACHE = ".cache"
+
+
+class PlanError(ValueError):
+    """Why there is nothing to be done or nothing that can be done; one line each."""
+
+
+@dataclass
+class Prepared:
+    """What the rules look up: jobs by name, and the products that ``all`` asks for, all below ``results``."""
+
+    results: str
+    jobs: dict[str, Job]
+    lights: list[str]
+    masters: list[str]
+    used_masters: list[str]
+    warnings: list[str]
+    summary: dict[str, Any]
+
+    @property
+    def batches(self) -> list[Job]:
+        """The jobs that make lights."""
+        return [job for job in self.jobs.values() if job.kind == "calibrate_lights"]
+
+
+def prepare(config: dict[str, Any]) -> Prepared:
+    """Index the frames, make the plan and settle the recipes; write frame table, plan and jobs below results.
+
+    Raises
+    ------
+    SettingsError, PlanError
+        With every problem found, a line each.
+    """
+    settings = check_settings(config)
+    raw = _find_raw_folders(settings["raw"])
+    results = Path(os.path.abspath(settings["results"]))
+    _make_writable(results)
+    cache = _read_cache(results / CACHE / "frames.json")
+    before = cache.get("readings")
+    frames = index_frames(settings, raw, results, cache)
+    if cache.get("readings") != before:
+        write_atomically(results / CACHE / "frames.json", json.dumps(cache))
+    write_if_changed(results / "frames.csv", _as_csv(COLUMNS_SHOWN, table_rows(frames)))
+    if not any(frame.kind in ("bias", "dark", "flat", "light") and not frame.problem for frame in frames):
+        raise PlanError("\n".join(_say_nothing_usable(settings["raw"], frames)))
+    plan = make_plan(frames, settings)
+    write_recipes(plan, settings)
+    stamps = _read_cache(results / CACHE / "stamps.json")
+    known = dict(stamps)
+    products = Products(results, stamps)
+    reasons = {item.path: products.explain(item) for item in [*plan.used_masters, *plan.made]}
+    jobs = plan_jobs(plan, products, settings["lights_per_job"])
+    if stamps != known:
+        write_atomically(results / CACHE / "stamps.json", json.dumps(stamps))
+    write_if_changed(results / "plan.csv", _as_csv(*plan_rows(plan, reasons)))
+    write_if_changed(results / "plan.txt", describe_plan(plan, reasons))
+    warnings = list_problems(plan)
+    if plan.lights and (not plan.made or (plan.skipped and settings["missing"] == "stop")):
+        raise PlanError("\n".join([*warnings, f"No light is made; the whole plan is in {results / 'plan.txt'}"]))
+    prepared = Prepared(
+        results=settings["results"],
+        jobs={job.name: job for job in jobs},
+        lights=[light.path for light in plan.made],
+        masters=[master.path for master in plan.masters],
+        used_masters=[master.path for master in plan.used_masters],
+        warnings=warnings,
+        summary=_summarise(plan, frames, reasons),
+    )
+    write_if_changed(results / CACHE / "jobs.json", json.dumps(asdict(prepared)))
+    return prepared
+
+
+def read_prepared(config: dict[str, Any]) -> Prepared:
+    """Return what the main process prepared: a job on a cluster parses again, but plans nothing of its own."""
+    stored = json.loads((Path(config.get("results", "results")) / CACHE / "jobs.json").read_text(encoding="utf-8"))
+    stored["jobs"] = {name: Job(**job) for name, job in stored["jobs"].items()}
+    return Prepared(**stored)
+
+
+COLUMNS_SHOWN = [column for column in COLUMNS if column not in ("path", "mtime_ns")]
+
+
+def _find_raw_folders(raw: str | list[str]) -> list[Path]:
+    folders = [Path(os.path.abspath(folder)) for folder in ([raw] if isinstance(raw, str) else raw)]
+    problems = [
+        f"config.yaml: raw: {'not a folder' if folder.exists() else 'no such folder'}: {folder} "
+        "(set raw in config.yaml or with --config raw=FOLDER)"
+        for folder in folders
+        if not folder.is_dir()
+    ]
+    problems += [
+        f"config.yaml: raw: the folder {folder} cannot be read (permission denied)"
+        for folder in folders
+        if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK)
+    ]
+    if problems:
+        raise PlanError("\n".join(problems))
+    return folders
+
+
+def _make_writable(results: Path) -> None:
+    try:
+        (results / CACHE).mkdir(parents=True, exist_ok=True)
+        probe = results / CACHE / f".probe.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise PlanError(f"config.yaml: results: cannot write to {results} ({error.strerror})") from None
+
+
+def _say_nothing_usable(raw: Any, frames: list[Frame]) -> Iterable[str]:
+    where = raw if isinstance(raw, str) else ", ".join(raw)
+    if not frames:
+        yield f"config.yaml: raw: no frames (.fits, .fit, .fts) anywhere under {where}"
+        return
+    yield f"config.yaml: raw: none of the {len(frames)} files under {where} can be used:"
+    yield from (f"  {frame.name}: {frame.problem}" for frame in frames[:10])
+    if len(frames) > 10:
+        yield f"  and {len(frames) - 10} more; see frames.csv in the results folder"
+
+
+def _read_cache(path: Path) -> dict[str, Any]:
+    """Return a cache's content; one that is missing or damaged is empty, for it can be made again."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _as_csv(columns: list[str], rows: Iterable[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode("utf-8", "backslashreplace").decode()
+
+
+def _summarise(plan: Plan, frames: list[Frame], reasons: dict[str, str]) -> dict[str, Any]:
+    return {
+        "frames": len(frames),
+        "left_out": sum(bool(frame.problem) for frame in frames),
+        "nights": len({light.frame.night for light in plan.lights}),
+        "setups": len({light.frame.setup for light in plan.lights}),
+        "lights": len(plan.made),
+        "skipped": len(plan.skipped),
+        "stale_lights": sum(bool(reasons[light.path]) for light in plan.made),
+        "flats": [master.path for master in plan.used_masters if master.kind == "flat"],
+    }

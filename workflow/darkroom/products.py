@@ -1,0 +1,134 @@
+"""Products on disk: raw frames and masters read, masters and lights written whole or not at all, and true."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.io import fits
+from astropy.nddata import CCDData
+from numpy.typing import NDArray
+
+from darkroom.cards import clean_header
+from darkroom.stamps import STAMP, TABLE, digest_recipe, read_stamp
+
+
+class JobProblem(RuntimeError):
+    """Why a product cannot be made, in one line for a person."""
+
+
+def read_raw(path: str) -> CCDData:
+    """Return a raw frame in ADU as float32 (uint16 arithmetic would wrap below zero), with its header.
+
+    Raises
+    ------
+    JobProblem
+        If the frame is gone or damaged since it was listed.
+    """
+    try:
+        with warnings.catch_warnings(), fits.open(path, memmap=False) as hdus:
+            warnings.simplefilter("ignore")  # odd cards were dealt with when the frame was listed
+            data, header = hdus[0].data, hdus[0].header
+            return CCDData(np.asarray(data, dtype=np.float32), unit=u.adu, meta=header)
+    except FileNotFoundError:
+        raise JobProblem(f"{path}: the raw frame is gone since the plan was made; run snakemake again") from None
+    except (OSError, TypeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise JobProblem(f"{path}: the raw frame cannot be read ({reason}); mend it or name it in exclude") from None
+
+
+class MasterShelf:
+    """The masters below the results folder, each read once and held to the recipe that the plan names."""
+
+    def __init__(self, results: str):
+        self.results = Path(results)
+        self._read: dict[str, CCDData] = {}
+
+    def read(self, wanted: dict[str, Any] | None) -> CCDData | None:
+        """Return the master with this ``path`` and recipe ``digest``, in ADU as float32; None for None.
+
+        Raises
+        ------
+        JobProblem
+            If it is gone, damaged or made by another recipe.
+        """
+        if wanted is None:
+            return None
+        path = self.results / wanted["path"]
+        if wanted["path"] not in self._read:
+            try:
+                if read_stamp(path) != wanted["digest"]:
+                    raise JobProblem(f"{path}: made by another recipe than the plan's; run snakemake again")
+                with fits.open(path, memmap=False) as hdus:
+                    self._read[wanted["path"]] = CCDData(np.asarray(hdus[0].data, dtype=np.float32), unit=u.adu)
+            except OSError as error:
+                raise JobProblem(f"{path}: the master cannot be read ({error}); delete it and run again") from None
+        return self._read[wanted["path"]]
+
+
+def write_product(path: str, image: NDArray[np.floating[Any]], header: fits.Header, recipe: dict[str, Any]) -> None:
+    """Write an image as float32 with its header, its recipe and checksums; the file appears whole or not at all.
+
+    The same content gives the same bytes: no time of day is written.
+
+    Raises
+    ------
+    JobProblem
+        If the file cannot be written.
+    """
+    target = Path(path)
+    text = json.dumps(recipe, sort_keys=True)
+    hdus = fits.HDUList(
+        [
+            fits.PrimaryHDU(np.asarray(image, dtype=np.float32), header=_stamp_header(header, recipe)),
+            fits.BinTableHDU.from_columns([fits.Column("json", f"{len(text)}A", array=[text])], name=TABLE),
+        ]
+    )
+    for hdu in hdus:
+        hdu.add_datasum(when="data unit checksum")
+        hdu.add_checksum(when="HDU checksum", override_datasum=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        hdus.writeto(temporary, overwrite=True, output_verify="exception")
+        temporary.replace(target)
+    except OSError as error:
+        raise JobProblem(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _stamp_header(header: fits.Header, recipe: dict[str, Any]) -> fits.Header:
+    """Return the header with the recipe's digest, what was applied, and the night."""
+    header = clean_header(header)
+    header[STAMP] = (digest_recipe(recipe), "digest of what the RECIPE extension holds")
+    header["CALSTAT"] = (_list_steps(recipe), "done: Overscan Trim Bias Dark Flat Cosmics")
+    header["NIGHT"] = (recipe["night"], "date of the evening at the site")
+    header["SETUP"] = (recipe["setup"], "only frames of one setup combine")
+    for kind in ("bias", "dark", "flat"):
+        used = recipe.get(kind)
+        if used:
+            header[f"{kind.upper()}FIL"] = (used["path"], f"master {kind} applied")
+            header[f"{kind.upper()}ID"] = (used["digest"], "digest of its recipe")
+    if recipe.get("dark"):
+        header["DARKSCAL"] = (recipe["dark"]["scale"], "factor of the master dark")
+    return header
+
+
+def _list_steps(recipe: dict[str, Any]) -> str:
+    """Return a letter for each step done, in the manner of CALSTAT (AAVSO, MaxIm DL)."""
+    overscan = recipe["settings"]["overscan"] or {}
+    done = {
+        "O": overscan.get("section"),
+        "T": overscan.get("trim"),
+        "B": recipe.get("bias"),
+        "D": recipe.get("dark") or any(frame.get("dark") for frame in recipe["frames"]),
+        "F": recipe.get("flat"),
+        "C": recipe["settings"].get("cosmic_rays"),
+    }
+    return "".join(letter for letter, step in done.items() if step)

@@ -1,0 +1,125 @@
+"""What a person sees of a run: warnings, how far it is and how long it still takes, and a summary at its end."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import TextIO
+
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from darkroom.prepare import Prepared
+
+MOST_WARNINGS = 12
+
+
+def warn(nights: Prepared, stream: TextIO | None = None) -> None:
+    """Print what was left out and why, one line each."""
+    stream = stream or sys.stderr
+    for line in nights.warnings[:MOST_WARNINGS]:
+        print(f"warning: {line}", file=stream)
+    if len(nights.warnings) > MOST_WARNINGS:
+        more = len(nights.warnings) - MOST_WARNINGS
+        print(f"warning: and {more} more; all in {nights.results}/plan.txt", file=stream)
+
+
+def follow(nights: Prepared) -> None:
+    """Have Snakemake's own log events printed as progress: what is done, how far, how long is left."""
+    from snakemake.logging import logger
+
+    logger.addHandler(ProgressHandler(nights))
+
+
+class ProgressHandler(logging.Handler):
+    """Turns Snakemake's job events into a line after each job.
+
+    The time left is the time so far times the frames still to be read over the frames read.
+    """
+
+    def __init__(self, nights: Prepared, stream: TextIO | None = None):
+        super().__init__()
+        self.jobs = {f"{nights.results}/{product}": job for job in nights.jobs.values() for product in job.products}
+        self.stream = stream or sys.stderr
+        self.names: dict[int, str] = {}
+        self.weights: dict[str, int] = {}
+        self.done = self.read = 0
+        self.started = time.monotonic()
+        self.to_do = sum(job.weight for job in nights.jobs.values() if job.stale)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Remember a job that starts; print a line when it ends."""
+        event = getattr(record, "event", None)
+        if event == LogEvent.JOB_INFO:
+            product = next(iter(record.__dict__["output"]), None)
+            job = self.jobs.get(str(product))
+            if job:
+                self.names[record.__dict__["jobid"]] = job.name
+                self.weights[job.name] = job.weight
+        elif event == LogEvent.JOB_FINISHED:
+            name = self.names.pop(record.__dict__["job_id"], None)
+            if name:
+                self.read += self.weights[name]
+        elif event == LogEvent.PROGRESS:
+            done, total = record.__dict__["done"], record.__dict__["total"]
+            print(self._say(done, total), file=self.stream, flush=True)
+
+    def _say(self, done: int, total: int) -> str:
+        elapsed = time.monotonic() - self.started
+        text = f"{done} of {total} jobs done ({100 * done // total} %), {say_time(elapsed)} so far"
+        left = self.to_do - self.read
+        if self.read and left > 0:
+            text += f", about {say_time(elapsed * left / self.read)} left"
+        return text
+
+
+def say_time(seconds: float) -> str:
+    """Return a length of time as a person says it: 12 s, 3 min 20 s, 2 h 5 min."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def summarise(nights: Prepared, failed: bool = False, stream: TextIO | None = None) -> None:
+    """Print what was made, what was not and why, and where it lies."""
+    stream = stream or sys.stderr
+    results, counts = Path(nights.results), nights.summary
+    made = sum((results / path).exists() for path in nights.lights)
+    lines = [
+        f"Darkroom: {counts['nights']} night(s), {counts['setups']} setup(s), {len(nights.used_masters)} master(s); "
+        f"{made} of {len(nights.lights) + counts['skipped']} light(s) calibrated"
+    ]
+    lines += [f"  {line}" for path in counts["flats"] for line in _read_left_out(results / path)]
+    if counts["skipped"]:
+        lines.append(f"  {counts['skipped']} light(s) skipped, for want of a master:")
+    lines += [f"  {line}" for line in nights.warnings[:MOST_WARNINGS]]
+    if failed:
+        lines += [f"  failed: {line}" for line in _read_failures(nights)]
+    for folder in sorted({str((results / path).parent) for path in nights.lights})[:MOST_WARNINGS]:
+        lines.append(f"  lights: {folder}")
+    lines.append(f"  report: {results / 'plan.txt'} (what each frame got and why), {results / 'frames.csv'}")
+    print("\n".join(lines), file=stream)
+
+
+def _read_left_out(product: Path) -> list[str]:
+    """Return which flat frames a master flat did without, from its header."""
+    from astropy.io import fits
+
+    if not product.exists():
+        return []
+    history = map(str, fits.getheader(product).get("HISTORY", []))
+    return [f"{product.name}: {line}" for line in history if line.startswith("left out")]
+
+
+def _read_failures(nights: Prepared) -> list[str]:
+    lines = []
+    for job in nights.jobs.values():
+        log = Path(nights.results) / job.log
+        if job.stale and log.exists():
+            text = log.read_text(encoding="utf-8", errors="replace")
+            lines += [line.removeprefix("darkroom: ") for line in text.splitlines() if line.startswith("darkroom: ")]
+    return list(dict.fromkeys(lines))

@@ -1,0 +1,52 @@
+"""Raw frames on disk: the header of the image, and whether the file is whole."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+from astropy.io import fits
+
+BLOCK = 2880
+LARGEST_IMAGE = 2**33  # bytes; more is a damaged header, not a camera
+
+
+class RawProblem(ValueError):
+    """Why a file cannot serve as a raw frame, in one line."""
+
+
+def read_raw_header(path: str, size: int) -> fits.Header:
+    """Return the primary header of a raw frame of ``size`` bytes.
+
+    Raises
+    ------
+    RawProblem
+        If the file is no FITS file, holds no two-dimensional image or is shorter than its header says.
+    OSError
+        If it cannot be read.
+    """
+    if size == 0:
+        raise RawProblem("an empty file (0 bytes)")
+    with open(path, "rb") as file:
+        if file.read(9) != b"SIMPLE  =":
+            raise RawProblem("no FITS file (it does not begin with SIMPLE)")
+        file.seek(0)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                header = fits.Header.fromfile(file)
+                shape = [int(header[f"NAXIS{axis}"]) for axis in range(int(header["NAXIS"]), 0, -1)]
+                item = abs(int(header["BITPIX"])) // 8
+        except (OSError, EOFError, fits.VerifyError):
+            raise RawProblem("its header does not end: truncated or damaged") from None
+        except (KeyError, ValueError, TypeError):
+            raise RawProblem("its header lacks BITPIX or NAXIS, or they are no numbers") from None
+        start = file.tell()
+    if len(shape) != 2 or min(shape) < 1:
+        raise RawProblem(f"no two-dimensional image in the first HDU (NAXIS = {len(shape)})")
+    needed = start + math.prod(shape) * item
+    if needed > LARGEST_IMAGE or item not in (1, 2, 4, 8):
+        raise RawProblem(f"its header asks for {shape[1]} x {shape[0]} pixels of {8 * item} bits: damaged")
+    if size < needed:
+        raise RawProblem(f"truncated: {size} of {needed} bytes")
+    return header

@@ -1,0 +1,196 @@
+"""Recipes: all that a product depends on, by content; a product is stale when its recipe is not the one stamped in it.
+
+A recipe holds digests of the raw frames and of the masters' recipes, the settings that matter, a fingerprint of the
+code and the versions of the libraries that make the numbers; never a path of this machine or a time of day.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from darkroom.frames import Frame
+from darkroom.matching import Master, Match
+from darkroom.plan import Light, Plan
+from darkroom.stamps import digest_recipe
+
+WORKFLOW = Path(__file__).parents[1]
+SCRIPTS = {
+    "bias": "make_master_bias.py",
+    "dark": "make_master_dark.py",
+    "flat": "make_master_flat.py",
+    "light": "calibrate_lights.py",
+}
+LIBRARIES = ("astropy", "ccdproc", "numpy")
+
+
+def write_recipes(plan: Plan, settings: dict[str, Any]) -> None:
+    """Give every master and light of the plan its recipe and digest; masters first, since others build on theirs."""
+    for kind in ("bias", "dark", "flat"):
+        for master in plan.masters:
+            if master.kind == kind:
+                master.recipe = _describe_master(master, settings)
+                master.digest = digest_recipe(master.recipe)
+    for light in plan.made:
+        light.recipe = _describe_light(light, settings)
+        light.digest = digest_recipe(light.recipe)
+
+
+def compare_recipes(old: Any, new: Any, where: str = "") -> Iterator[str]:
+    """Yield what differs between two recipes, as ``settings.combine.sigma: 5.0 -> 4.0``."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            yield from compare_recipes(old.get(key), new.get(key), f"{where}.{key}" if where else key)
+    elif isinstance(old, list) and isinstance(new, list):
+        names_old, names_new = ({_name(item): item for item in items} for items in (old, new))
+        for name in [name for name in names_old if name not in names_new]:
+            yield f"{where}: {name} is gone"
+        for name in [name for name in names_new if name not in names_old]:
+            yield f"{where}: {name} is new"
+        for name in [name for name in names_old if name in names_new]:
+            if names_old[name] != names_new[name]:
+                yield f"{where}: {name} has changed"
+    elif old != new:
+        yield f"{where}: {_short(old)} -> {_short(new)}"
+
+
+def _describe_master(master: Master, settings: dict[str, Any]) -> dict[str, Any]:
+    rules = settings[master.kind]
+    chosen = {"combine": _combine_settings(rules["combine"])}
+    if master.kind == "flat":
+        chosen |= {key: rules[key] for key in ("scale", "normalise", "min_counts", "max_counts")}
+    frames = [_describe_frame(frame) for frame in master.frames]
+    for entry, dark in zip(frames, master.darks, strict=False):
+        entry["dark"] = _describe_match(dark)
+    return {
+        "product": master.path,
+        "kind": master.kind,
+        "night": master.night,
+        "setup": master.setup,
+        "exposure": master.exposure,
+        "filter": master.filter,
+        "per_second": master.per_second,
+        "holds_bias": master.holds_bias,
+        "saturation": master.frames[0].saturation,
+        "frames": frames,
+        "bias": {"path": master.bias.path, "digest": master.bias.digest} if master.bias else None,
+        "settings": chosen | {"overscan": _overscan_settings(master.frames[0], settings)},
+        **_describe_tools(master.kind, settings),
+    }
+
+
+def _describe_light(light: Light, settings: dict[str, Any]) -> dict[str, Any]:
+    frame = light.frame
+    rays = dict(settings["lights"]["cosmic_rays"])
+    if rays["use"]:
+        rays |= {key: rays[key] or getattr(frame, key) for key in ("gain", "read_noise", "saturation")}
+    return {
+        "product": light.path,
+        "kind": "light",
+        "night": frame.night,
+        "setup": frame.setup,
+        "frames": [_describe_frame(frame)],
+        "bias": _describe_match(light.bias),
+        "dark": _describe_match(light.dark),
+        "flat": _describe_match(light.flat),
+        "settings": {
+            "overscan": _overscan_settings(frame, settings),
+            "flat_minimum": settings["flat"]["minimum"] if light.flat else None,
+            "cosmic_rays": rays if rays["use"] else None,
+        },
+        **_describe_tools("light", settings),
+    }
+
+
+def _describe_frame(frame: Frame) -> dict[str, Any]:
+    """Return what a product depends on of a raw frame; the name without its folder, which may move."""
+    name = frame.name.rsplit("/", 1)[-1]
+    return {"name": name, "digest": frame.digest, "start": frame.start, "exposure": frame.exposure}
+
+
+def _describe_match(match: Match | None) -> dict[str, Any] | None:
+    if match is None:
+        return None
+    return {"path": match.master.path, "digest": match.master.digest, "scale": match.scale}
+
+
+def _combine_settings(combine: dict[str, Any]) -> dict[str, Any]:
+    """Return only the settings that the chosen way of combining looks at."""
+    used = {"sigma": ("sigma",), "minmax": ("low", "high"), "none": ()}[combine["reject"]]
+    return {key: combine[key] for key in ("method", "reject", *used)}
+
+
+def _overscan_settings(frame: Frame, settings: dict[str, Any]) -> dict[str, Any] | None:
+    if not frame.overscan and not frame.trim:
+        return None
+    chosen: dict[str, Any] = {"section": frame.overscan, "trim": frame.trim}
+    if frame.overscan:
+        used = ("method",) if settings["overscan"]["method"] in ("median", "mean") else ("method", "order", "sigma")
+        chosen |= {key: settings["overscan"][key] for key in used}
+    return chosen
+
+
+def _describe_tools(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
+    libraries = list(LIBRARIES)
+    if kind == "light" and settings["lights"]["cosmic_rays"]["use"]:
+        libraries.append("astroscrappy")
+    if settings["overscan"]["method"] == "spline":
+        libraries.append("scipy")
+    return {"code": fingerprint_script(SCRIPTS[kind]), "versions": _versions(tuple(libraries))}
+
+
+@cache
+def _versions(libraries: tuple[str, ...]) -> dict[str, str]:
+    return {library: version(library) for library in libraries}
+
+
+@cache
+def fingerprint_script(script: str) -> dict[str, str]:
+    """Return a digest for a script and for every module of the library that it reaches; comments do not count."""
+    waiting = [WORKFLOW.parent / "scripts" / script]
+    found: dict[str, str] = {}
+    while waiting:
+        path = waiting.pop()
+        name = f"scripts.{path.stem}" if path.parent.name == "scripts" else f"darkroom.{path.stem}"
+        if name not in found:
+            tree = ast.parse(path.read_bytes())
+            found[name] = hashlib.blake2b(_canonical(tree).encode(), digest_size=8).hexdigest()
+            waiting += [WORKFLOW / "darkroom" / f"{module}.py" for module in _imported_modules(tree)]
+    return dict(sorted(found.items()))
+
+
+def _imported_modules(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("darkroom"):
+            _, _, module = (node.module or "").partition(".")
+            yield from [module] if module else [alias.name for alias in node.names if alias.name != "__version__"]
+
+
+def _canonical(node: Any) -> str:
+    """Return a syntax tree as text that is the same under every Python: no docstrings, positions or empty fields."""
+    if isinstance(node, list):
+        return f"[{','.join(map(_canonical, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    parts = []
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            value = value[1:]
+        if isinstance(node, ast.Constant) or (value is not None and value != []):
+            parts.append(f"{name}={_canonical(value)}")
+    return f"{type(node).__name__}({','.join(parts)})"
+
+
+def _name(item: Any) -> str:
+    return str(item.get("name", item)) if isinstance(item, dict) else str(item)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,130 @@
+"""The settings: config.yaml checked against its schema, with every default filled in."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from darkroom.sections import parse_section
+
+SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
+KINDS = ("bias", "dark", "flat", "light")
+
+
+class SettingsError(ValueError):
+    """What is wrong with the settings, one line each, in ``problems``."""
+
+    def __init__(self, problems: list[str]):
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@cache
+def read_schema() -> dict[str, Any]:
+    """Return the JSON Schema of config.yaml."""
+    return yaml.safe_load(SCHEMA.read_text())
+
+
+def check_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings with every default filled in.
+
+    Parameters
+    ----------
+    config : dict
+        What config.yaml, its overlays and the command line give together.
+
+    Raises
+    ------
+    SettingsError
+        Names every unknown key, wrong type and impossible combination at once.
+    """
+    problems = [f"config.yaml: {line}" for line in _violations(config)]
+    if not problems:
+        settings = fill_defaults(config, read_schema())
+        problems = [f"config.yaml: {line}" for line in _contradictions(settings)]
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def fill_defaults(value: Any, schema: dict[str, Any]) -> Any:
+    """Return ``value`` with the schema's defaults in place of absent keys, at every depth."""
+    if "properties" not in schema or not isinstance(value, dict):
+        return value
+    filled = dict(value)
+    for key, part in schema["properties"].items():
+        if key in filled or "default" in part:
+            filled[key] = fill_defaults(filled.get(key, part.get("default")), part)
+    return filled
+
+
+def _violations(config: dict[str, Any]) -> Iterator[str]:
+    from jsonschema import Draft202012Validator
+
+    for error in sorted(Draft202012Validator(read_schema()).iter_errors(config), key=lambda e: list(map(str, e.path))):
+        where = ".".join(str(part) for part in error.absolute_path)
+        if error.validator == "additionalProperties":
+            known = error.schema.get("properties", {})
+            for key in sorted(set(error.instance) - set(known), key=str):
+                name = f"{where}.{key}" if where else str(key)
+                yield f"{name}: unknown key{_suggest(str(key), known)}"
+        else:
+            yield f"{where or 'the whole file'}: {_explain(error)}"
+
+
+def _suggest(key: str, known: dict[str, Any]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f", did you mean '{near[0]}'?" if near else f"; known here: {', '.join(known)}"
+
+
+def _explain(error: Any) -> str:
+    shown = repr(error.instance)
+    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    match error.validator:
+        case "type":
+            wanted = error.validator_value
+            wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
+            return f"{shown} is not of type {wanted}"
+        case "enum":
+            return f"{shown} is not one of {', '.join(map(str, error.validator_value))}"
+        case "minimum":
+            return f"{shown} is less than {error.validator_value}"
+        case "exclusiveMinimum":
+            return f"{shown} must be more than {error.validator_value}"
+        case "maximum":
+            return f"{shown} is more than {error.validator_value}"
+        case "pattern":
+            return f'{shown} is not a pattern such as "{{kind}}/{{filter}}"'
+        case _:
+            return f"{shown} does not fit: {error.message}"
+
+
+def _contradictions(settings: dict[str, Any]) -> Iterator[str]:
+    raw, site, overscan = settings["raw"], settings["site"], settings["overscan"]
+    bias, dark, flat = settings["bias"], settings["dark"], settings["flat"]
+    if not raw:
+        yield "raw: names no folder"
+    if not settings["results"].strip():
+        yield "results: names no folder"
+    if site["longitude"] is not None and site["night_offset_hours"] is not None:
+        yield "site: longitude and night_offset_hours are two rules for one thing; give one of them"
+    for key in ("section", "trim"):
+        if overscan[key] is not None:
+            try:
+                parse_section(overscan[key])
+            except ValueError as error:
+                yield f"overscan.{key}: {error}"
+    if dark["use"] and dark["per_second"]:
+        if not (bias["use"] and dark["subtract_bias"]):
+            yield "dark.per_second: a rate needs darks free of bias: set bias.use and dark.subtract_bias to true"
+        if not dark["scale"]:
+            yield "dark.per_second: a rate is always scaled by time: set dark.scale to true"
+    if flat["max_counts"] is not None and flat["max_counts"] <= flat["min_counts"]:
+        yield f"flat: max_counts {flat['max_counts']} is not above min_counts {flat['min_counts']}"
+    if "kind" in settings["headers"]["cards"] and "header" not in settings["headers"]["kind_from"]:
+        yield "headers: cards.kind is given, but kind_from does not ask the header"

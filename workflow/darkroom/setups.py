@@ -1,0 +1,61 @@
+"""Setups and file names: what must agree before frames may be combined, and names that are safe as paths."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from darkroom.frames import Frame
+
+# What must agree, in the order in which the setup's name shows it.
+FACETS = ("camera", "binning", "readout", "gain_setting", "offset_setting", "window", "shape", "regions", "technique")
+
+
+def describe_setup(frame: Frame) -> dict[str, str | None]:
+    """Return a frame's facets: camera, binning, read-out mode, gain and offset setting, window, shape, sections."""
+    technique = frame.technique and frame.technique.casefold()
+    return {
+        "camera": frame.camera,
+        "binning": frame.binning,
+        "readout": frame.readout,
+        "gain_setting": frame.gain_setting,
+        "offset_setting": frame.offset_setting,
+        "window": frame.window,
+        "shape": f"{frame.columns}x{frame.rows}",
+        "regions": f"{frame.overscan or ''}{frame.trim or ''}" or None,
+        "technique": technique if technique and "image" not in technique else None,
+    }
+
+
+def find_setup(frame: Frame) -> str:
+    """Return the setup's name: the telling facets, and a short digest of all of them."""
+    return _name_setup(tuple(describe_setup(frame)[facet] for facet in FACETS))
+
+
+@lru_cache(maxsize=None)
+def _name_setup(values: tuple[str | None, ...]) -> str:
+    facets = dict(zip(FACETS, values, strict=True))
+    shown = [facets["camera"] or "camera", facets["binning"], facets["shape"]]
+    if facets["technique"]:
+        shown.append(facets["technique"])
+    digest = hashlib.blake2b(repr(values).encode(), digest_size=3).hexdigest()
+    return "-".join([*(_keep_safe(str(part))[:40] for part in shown), digest])
+
+
+def make_slug(text: str) -> str:
+    """Return ``text`` as a file name: letters, digits and ``._+-:=@,()`` stay.
+
+    Where anything else had to go, or the text is long, a short digest keeps two texts apart.
+    """
+    slug = _keep_safe(text)[:80]
+    if slug == text:
+        return slug
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=3).hexdigest()
+    return f"{slug}-{digest}" if slug else digest
+
+
+def _keep_safe(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._+:=@,()-]+", "_", text).strip("._-")

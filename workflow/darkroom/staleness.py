@@ -1,0 +1,187 @@
+"""Staleness: which products differ from the plan, and the recipe files by which Snakemake sees it.
+
+A recipe file is an ordinary input of its job. It is kept newer than a stale product and not newer than a fresh one,
+so that Snakemake's rule of time says what the contents say, with its metadata lost or not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from darkroom.matching import Master
+from darkroom.plan import Light, Plan
+from darkroom.recipes import compare_recipes
+from darkroom.setups import make_slug
+from darkroom.stamps import StampCache, digest_recipe, read_recipe
+
+RECIPES = ".recipes"
+
+
+@dataclass
+class Job:
+    """One job of the workflow: what it makes and reads, and whether it is stale.
+
+    Products, masters and the recipe file are below results; ``weight`` is the number of frames, ``pixels`` of one.
+    """
+
+    kind: str
+    name: str
+    products: list[str]
+    recipe: str
+    frames: list[str]
+    masters: list[str]
+    stale: bool
+    pixels: int
+
+    @property
+    def weight(self) -> int:
+        """How many raw frames the job reads."""
+        return len(self.frames)
+
+    @property
+    def id(self) -> str:
+        """The name as an identifier, with a digest that tells two of one spelling apart."""
+        digest = hashlib.blake2b(self.name.encode(), digest_size=3).hexdigest()
+        night, _, batch = self.name.split("/")
+        return re.sub(r"\W+", "_", f"{night}_{batch}_{digest}")
+
+    @property
+    def log(self) -> str:
+        """The job's log below results."""
+        return f"logs/{self.kind}/{self.name}.log"
+
+    @property
+    def message(self) -> str:
+        """What the job makes, for a person."""
+        names = ", ".join(Path(product).name for product in self.products)
+        return f"{Path(self.products[0]).parent}: {names}"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file by way of a temporary one, so that no reader ever sees a part of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def write_if_changed(path: Path, text: str) -> bool:
+    """Write a text file only where its content differs; return whether it did."""
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return False
+    except (FileNotFoundError, UnicodeDecodeError):
+        pass
+    write_atomically(path, text)
+    return True
+
+
+class Products:
+    """The products on disk, held against the plan."""
+
+    def __init__(self, results: Path, stored: dict[str, list[Any]]):
+        self.results = results
+        self.stamps = StampCache(stored)
+
+    def is_fresh(self, item: Master | Light) -> bool:
+        """Whether the product is there and was made by the very recipe of the plan."""
+        return self.stamps.find(self.results / item.path, item.path)[0] == item.digest
+
+    def explain(self, item: Master | Light) -> str:
+        """Return why a product is stale: missing, or what changed in its recipe."""
+        stamp, status = self.stamps.find(self.results / item.path, item.path)
+        if stamp == item.digest:
+            return ""
+        if status is None:
+            return "not there"
+        old = read_recipe(self.results / item.path) if stamp else None
+        if old is None:
+            return "bears no recipe"
+        return "; ".join(compare_recipes(old, item.recipe)) or "its recipe and its stamp differ"
+
+    def settle(self, recipe: str, items: list[Master | Light], content: Any) -> bool:
+        """Bring a job's recipe file up to date in content and time; return whether the job is stale."""
+        found = [self.stamps.find(self.results / item.path, item.path) for item in items]
+        fresh = all(stamp == item.digest for item, (stamp, _) in zip(items, found, strict=True))
+        path = self.results / recipe
+        body = {"digest": digest_recipe({"jobs": [item.digest for item in items]}), "recipe": content}
+        statuses = [status for _, status in found if status]
+        if fresh:
+            oldest = min(status.st_mtime_ns for status in statuses)
+            changed = _read_digest(path) != body["digest"] and write_if_changed(path, _dump(body))
+            if changed or path.stat().st_mtime_ns > oldest:
+                os.utime(path, ns=(oldest, oldest))
+            return False
+        # what is replaced is part of the file, so that Snakemake's memory of its checksum cannot hide a change
+        body["replaces"] = [[stamp, status.st_mtime_ns] if status else None for stamp, status in found]
+        changed = write_if_changed(path, _dump(body))
+        newest = max((status.st_mtime_ns for status in statuses), default=0)
+        if not changed and path.stat().st_mtime_ns <= newest:
+            os.utime(path)
+        if path.stat().st_mtime_ns <= newest:  # a product from the future (a clock was wrong)
+            os.utime(path, ns=(newest + 10**9, newest + 10**9))
+        return True
+
+
+def plan_jobs(plan: Plan, products: Products, lights_per_job: int) -> list[Job]:
+    """Return the jobs of the plan, their recipe files settled: one a master, one a batch of lights.
+
+    The stale lights of a batch make a job of their own, so that a dry run names exactly what would be made.
+    """
+    jobs = [_master_job(master, products) for master in plan.masters]
+    groups: dict[tuple[str, ...], list[Light]] = defaultdict(list)
+    for light in plan.made:
+        groups[light.group].append(light)
+    for (night, setup, filter, exposure), lights in sorted(groups.items()):
+        stem = f"{night}/{setup}/lights_{make_slug(filter or 'none')}_{exposure}"
+        for start in range(0, len(lights), lights_per_job):
+            batch = lights[start : start + lights_per_job]
+            stale = [light for light in batch if not products.is_fresh(light)]
+            fresh = [light for light in batch if products.is_fresh(light)]
+            name = f"{stem}_{start // lights_per_job:03d}"
+            if fresh:
+                jobs.append(_batch_job(name, fresh, products))
+            if stale:
+                jobs.append(_batch_job(f"{name}_stale" if fresh else name, stale, products))
+    return jobs
+
+
+def _master_job(master: Master, products: Products) -> Job:
+    recipe = f"{RECIPES}/{master.path.removesuffix('.fits')}.json"
+    stale = products.settle(recipe, [master], master.recipe)
+    needs = [master.bias.path] if master.bias else []
+    needs += sorted({match.master.path for match in master.darks})
+    frames = [frame.path for frame in master.frames]
+    pixels = master.frames[0].rows * master.frames[0].columns
+    name = master.path.removesuffix(".fits")
+    return Job(f"make_master_{master.kind}", name, [master.path], recipe, frames, needs, stale, pixels)
+
+
+def _batch_job(name: str, lights: list[Light], products: Products) -> Job:
+    recipe = f"{RECIPES}/{name}.json"
+    stale = products.settle(recipe, list(lights), [light.recipe for light in lights])
+    frames = [light.frame.path for light in lights]
+    needs = sorted({match.master.path for light in lights for match in light.matches})
+    pixels = lights[0].frame.rows * lights[0].frame.columns
+    products_made = [light.path for light in lights]
+    return Job("calibrate_lights", name, products_made, recipe, frames, needs, stale, pixels)
+
+
+def _read_digest(path: Path) -> str | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8")).get("digest")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _dump(content: Any) -> str:
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
+
+
