@@ -1,4 +1,6 @@
 # Plans while Snakemake parses; the rules look up what the plan says.
+import sys
+
 from snakemake.exceptions import WorkflowError
 
 from darkroom.prepare import PlanError, prepare, read_prepared
@@ -8,7 +10,7 @@ from darkroom.settings import SettingsError
 try:
     NIGHTS = prepare(config) if workflow.is_main_process else read_prepared(config)
 except (PlanError, SettingsError) as problems:
-    raise WorkflowError(*str(problems).splitlines()) from None
+    sys.exit(f"darkroom: {problems}")
 
 
 def literal(path):

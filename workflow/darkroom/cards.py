@@ -17,6 +17,11 @@ RAW_ONLY = frozenset(
     "PCOUNT GCOUNT GROUPS ZBLANK".split()
 )
 OVERSCAN = frozenset("BIASSEC TRIMSEC DATASEC COVER ROVER".split())
+# A master has no place on the sky.
+_WCS = re.compile(
+    r"(CTYPE|CRVAL|CRPIX|CDELT|CROTA|CUNIT|CSYER|CRDER|CNAME)\d[A-Z]?|(CD|PC|PV|PS)\d+_\d+[A-Z]?"
+    r"|(WCSNAME|WCSAXES|RADESYS|EQUINOX|LONPOLE|LATPOLE)[A-Z]?|(RADECSYS|EPOCH)"
+)
 _COMMENTARY = ("COMMENT", "HISTORY", "")
 # Old names of cards that a standard since has renamed (FITS Standard 4.0, table 22).
 _RENAMED = {"RADECSYS": "RADESYS", "EPOCH": "EQUINOX"}
@@ -31,7 +36,7 @@ def describe_light(raw: fits.Header, recipe: dict[str, Any]) -> fits.Header:
     header["BUNIT"] = ("adu", "unit of the image")
     frame = recipe["frames"][0]
     header["RAWFILE"] = (frame["name"], "raw frame")
-    header["RAWID"] = (frame["digest"], "digest of the raw file")
+    header["RAWID"] = (frame["digest"], "its digest")
     return header
 
 
@@ -45,12 +50,10 @@ def describe_master(raws: Sequence[fits.Header], recipe: dict[str, Any]) -> fits
     for card in list(header.cards):
         if card.keyword in _COMMENTARY:
             continue
-        if any(raw.get(card.keyword) != card.value for raw in raws[1:]):
+        if _WCS.fullmatch(card.keyword) or any(raw.get(card.keyword) != card.value for raw in raws[1:]):
             header.remove(card.keyword, ignore_missing=True, remove_all=True)
     for keyword in ("COMMENT", "HISTORY"):  # written of one exposure each
         header.remove(keyword, ignore_missing=True, remove_all=True)
-    if overscan and overscan["trim"]:
-        shift_coordinates(header, overscan["trim"])
     frames = recipe["frames"]
     exposures = [frame["exposure"] or 0.0 for frame in frames]
     starts = [datetime.fromisoformat(frame["start"]) for frame in frames]
@@ -89,6 +92,8 @@ def clean_header(header: fits.Header) -> fits.Header:
             lost.append(ascii(str(card)[:72]))
     for text in lost:
         clean.add_history(f"raw card: {text}")
+    if any(isinstance(card.value, str) and len(card.value) > 67 for card in clean.cards):
+        clean["LONGSTRN"] = ("OGIP 1.0", "long values go on in CONTINUE cards")
     for old, new in _RENAMED.items():
         if old in clean:
             if new in clean or not _is_equinox(clean[old], new):

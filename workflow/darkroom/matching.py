@@ -70,14 +70,16 @@ class Match:
 
 @dataclass(frozen=True)
 class Miss:
-    """No master fits: what was sought, what there was, which key of config.yaml would allow it."""
+    """No master fits: what was sought where, what there was, and which key of config.yaml would allow it."""
 
-    sought: str
+    kind: str
+    what: str
+    where: str
     there: str
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.sought}; {self.there}; {self.remedy}"
+        return f"no {self.kind} {self.what} {self.where}: {self.there}; {self.remedy}".replace("  ", " ")
 
 
 def canonical_exposure(seconds: float) -> float:
@@ -150,41 +152,43 @@ class Shelf:
 
     def _miss(self, wanted: Wanted) -> Miss:
         """Say what was sought, the nearest things there were, and the key that would allow one of them."""
-        sought = f"no {self.kind} for setup {wanted.setup} in the night {wanted.night}"
-        if self.kind == "dark":
-            sought = f"no dark near {wanted.exposure:g} s" + sought[len("no dark") :]
-        if self.kind == "flat":
-            sought = f"no flat in {wanted.filter or 'no filter'}" + sought[len("no flat") :]
+        what = {"bias": "", "dark": f"near {wanted.exposure or 0:.4g} s", "flat": f"in {wanted.filter or 'no filter'}"}
+        where = f"(night {wanted.night}, setup {wanted.setup})"
+        there, remedy = self._look_around(wanted)
         off = f"{self.kind}.use: false goes without"
+        return Miss(self.kind, what[self.kind], where, there, f"{remedy}; {off}" if remedy else off)
+
+    def _look_around(self, wanted: Wanted) -> tuple[str, str]:
+        """Return what there is that comes nearest, and the key that would allow it."""
         of_setup = [master for master in self.masters if master.setup == wanted.setup]
         fitting = [master for master in of_setup if master.filter == wanted.filter]
         if not self.masters and self.refused:
-            return Miss(sought, f"there is {'; '.join(self.refused[:3])}", off)
+            return f"{_some(self.refused)} cannot be made", ""
         if not self.masters:
-            return Miss(sought, f"there is no {self.kind} frame at all", off)
+            return f"there is no {self.kind} frame at all", ""
         if not of_setup:
             setups = sorted({master.setup for master in self.masters})
-            return Miss(sought, f"there are {self.kind}s of {_some(setups)} only", off)
+            return f"there are {self.kind} frames of setup {_some(setups)} only", ""
         if not fitting:
             filters = sorted({master.filter or "no filter" for master in of_setup})
-            return Miss(sought, f"there are flats in {_some(filters)}", f"headers.cards.filter names the card; {off}")
-        return self._miss_by_age_or_exposure(sought, fitting, wanted, off)
-
-    def _miss_by_age_or_exposure(self, sought: str, fitting: list[Master], wanted: Wanted, off: str) -> Miss:
+            return f"there are flats in {_some(filters)} only", "headers.cards.filter names another card"
         limit = self.rules["max_age_days"]
         near = [master for master in fitting if nights_apart(master.night, wanted.night) <= limit]
         if near:  # only darks get here: their exposure does not fit
-            there = f"there is {_some(sorted({f'{m.exposure:g} s' for m in near}))}"
-            if not self.rules["scale"]:
-                key = "dark.scale: true or a larger dark.exposure_tolerance allows it"
-            else:
-                there += ", which holds its bias and cannot be scaled"
-                key = "dark.subtract_bias: true and bias.use: true (with bias frames) allow it"
-            return Miss(sought, there, f"{key}; {off}")
+            return self._look_at_exposures(near)
         nearest = min(fitting, key=lambda m: (nights_apart(m.night, wanted.night), m.night))
         age = nights_apart(nearest.night, wanted.night)
-        there = f"the nearest is {nearest.label} of {nearest.night}, {age} night{'s' * (age > 1)} away"
-        return Miss(sought, there, f"{self.kind}.max_age_days: {age} allows it (now {limit}); {off}")
+        there = f"the nearest is of {nearest.night}, {age} night{'s' * (age > 1)} away"
+        return there, f"{self.kind}.max_age_days: {age} allows it (now {limit})"
+
+    def _look_at_exposures(self, near: list[Master]) -> tuple[str, str]:
+        there = f"there is {_some(sorted({f'{master.exposure:g} s' for master in near}))}"
+        if all(master.holds_bias for master in near):
+            there += ", which holds its bias and so cannot be scaled"
+            if not self.rules["scale"]:
+                return there, "a larger dark.exposure_tolerance allows it"
+            return there, "dark.subtract_bias: true with bias.use: true and bias frames allow it"
+        return there, "dark.scale: true or a larger dark.exposure_tolerance allows it"
 
 
 def _some(words: list[str]) -> str:

@@ -24,7 +24,7 @@ def find_night(start: str, longitude: float | None, site: dict[str, Any]) -> tup
         if longitude is None:
             longitude = site["longitude"]
         if longitude is None:
-            note = "no longitude in header or config.yaml (site.longitude): nights run from noon to noon UTC"
+            note = "no longitude in the header or site.longitude: nights run from noon to noon UTC"
         # mean solar time is UTC + longitude / 15; a night keeps the date of its evening
         offset = (((longitude or 0.0) + 180) % 360 - 180) / 15 - 12
     moment = datetime.fromisoformat(start) + timedelta(hours=offset)

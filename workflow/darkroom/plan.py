@@ -22,7 +22,7 @@ class Light:
     bias: Match | None = None
     dark: Match | None = None
     flat: Match | None = None
-    miss: str = ""
+    misses: list[Miss] = field(default_factory=list)
     recipe: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
 
@@ -38,6 +38,14 @@ class Light:
         return self.frame.night, self.frame.setup, self.frame.filter or "", exposure
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """A master that cannot be made although there are frames for it, and why."""
+
+    label: str
+    why: str
+
+
 @dataclass
 class Plan:
     """What will be made of the frames: every master that can be made, every light, and what was refused."""
@@ -45,17 +53,17 @@ class Plan:
     frames: list[Frame]
     masters: list[Master] = field(default_factory=list)
     lights: list[Light] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
 
     @property
     def made(self) -> list[Light]:
         """The lights that have all their masters."""
-        return [light for light in self.lights if not light.miss]
+        return [light for light in self.lights if not light.misses]
 
     @property
     def skipped(self) -> list[Light]:
         """The lights that lack a master."""
-        return [light for light in self.lights if light.miss]
+        return [light for light in self.lights if light.misses]
 
     @property
     def used_masters(self) -> list[Master]:
@@ -132,17 +140,16 @@ def _plan_darks(groups: list[Group], biases: Shelf, settings: dict[str, Any], pl
     masters, refused = [], []
     for key, frames in groups:
         master = _new_master("dark", key, frames)
-        if settings["bias"]["use"] and settings["dark"]["subtract_bias"]:
+        master.holds_bias = not (settings["bias"]["use"] and settings["dark"]["subtract_bias"])
+        if not master.holds_bias:
             bias = biases.find(Wanted(master.night, master.setup, master.time))
             if isinstance(bias, Miss):
-                refused.append(f"{master.label} of {master.night} that cannot be freed of its bias ({bias})")
+                refused.append(Refusal(f"{master.label} of {master.night}", str(bias)))
                 continue
             master.bias = bias.master
-        else:
-            master.holds_bias = True
         masters.append(master)
     plan.refused += refused
-    return Shelf("dark", settings["dark"], masters, refused)
+    return Shelf("dark", settings["dark"], masters, [refusal.label for refusal in refused])
 
 
 def _plan_flats(groups: list[Group], biases: Shelf, darks: Shelf, settings: dict[str, Any], plan: Plan) -> Shelf:
@@ -150,13 +157,13 @@ def _plan_flats(groups: list[Group], biases: Shelf, darks: Shelf, settings: dict
     masters, refused = [], []
     for key, frames in groups:
         master = _new_master("flat", key, frames)
-        miss = _calibrate_flat(master, biases, darks, settings)
-        if miss:
-            refused.append(f"{master.label} of {master.night} that cannot be made ({miss})")
+        why = _calibrate_flat(master, biases, darks, settings)
+        if why:
+            refused.append(Refusal(f"{master.label} of {master.night}", why))
         else:
             masters.append(master)
     plan.refused += refused
-    return Shelf("flat", settings["flat"], masters, refused)
+    return Shelf("flat", settings["flat"], masters, [refusal.label for refusal in refused])
 
 
 def _calibrate_flat(master: Master, biases: Shelf, darks: Shelf, settings: dict[str, Any]) -> str:
@@ -189,9 +196,8 @@ def _plan_light(light: Light, biases: Shelf, darks: Shelf, flats: Shelf, setting
         found["bias"] = biases.find(_wanted(frame))
     if settings["flat"]["use"]:
         found["flat"] = flats.find(_wanted(frame, filter=frame.filter))
-    misses = [str(result) for result in found.values() if isinstance(result, Miss)]
-    light.miss = " | ".join(misses)
-    if not misses:
+    light.misses = [result for result in found.values() if isinstance(result, Miss)]
+    if not light.misses:
         light.bias, light.dark, light.flat = (_as_match(found.get(kind)) for kind in ("bias", "dark", "flat"))
     return light
 

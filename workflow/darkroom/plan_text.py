@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from darkroom.frames import Frame
-from darkroom.matching import Master, Match
+from darkroom.matching import Master, Match, Miss
 from darkroom.plan import Light, Plan
 
 MOST_NAMED = 3
@@ -51,7 +52,7 @@ def plan_rows(plan: Plan, reasons: dict[str, str]) -> tuple[list[str], Iterator[
         for light in plan.lights:
             frame = light.frame
             row = {"product": light.path, "kind": "light", "night": frame.night, "setup": frame.setup}
-            row |= {"filter": frame.filter, "exposure": frame.exposure, "frames": frame.name, "missing": light.miss}
+            row |= {"filter": frame.filter, "exposure": frame.exposure, "frames": frame.name, "missing": " | ".join(map(str, light.misses))}
             for kind, match in _named_matches(light):
                 row[kind] = match.master.path
             row["dark_scale"] = light.dark.scale if light.dark else None
@@ -74,13 +75,22 @@ def list_problems(plan: Plan, most: int = MOST_NAMED) -> list[str]:
             notes[frame.notes].append(frame)
     for reason, members in [*frames.items(), *notes.items()]:
         lines.append(f"{_name_some([frame.name for frame in members], 'frames', most)}: {reason}")
-    lines += [f"no {text}" for text in plan.refused]
-    misses: dict[str, list[Light]] = defaultdict(list)
+    lines += [f"{refusal.label} cannot be made: {refusal.why}" for refusal in plan.refused]
+    return lines + list(_list_skipped(plan, most))
+
+
+def _list_skipped(plan: Plan, most: int) -> Iterator[str]:
+    """Yield a line for each thing that is missing, with what was sought and the lights that go without."""
+    groups: dict[Miss, tuple[list[Light], list[str]]] = defaultdict(lambda: ([], []))
     for light in plan.skipped:
-        misses[light.miss].append(light)
-    for reason, lights in misses.items():
-        lines.append(f"{_name_some([light.frame.name for light in lights], 'lights', most)}: skipped: {reason}")
-    return lines
+        for miss in light.misses:
+            lights, sought = groups[replace(miss, what="")]
+            lights.append(light)
+            if miss.what not in sought:
+                sought.append(miss.what)
+    for miss, (lights, sought) in groups.items():
+        merged = replace(miss, what=" or ".join(sought[:4]) + (" or ..." if len(sought) > 4 else ""))
+        yield f"{_name_some([light.frame.name for light in lights], 'lights', most)} skipped: {merged}"
 
 
 def _count(plan: Plan) -> str:
@@ -112,9 +122,8 @@ def _describe_master(master: Master, used: bool) -> Iterator[str]:
 def _describe_light(light: Light) -> Iterator[str]:
     frame = light.frame
     yield f"  {frame.name}: {frame.object or 'no object'}, {frame.filter or 'no filter'}, {frame.exposure:g} s"
-    if light.miss:
-        for miss in light.miss.split(" | "):
-            yield f"    SKIPPED: {miss}"
+    if light.misses:
+        yield from (f"    SKIPPED: {miss}" for miss in light.misses)
         return
     yield f"    makes {light.path}"
     for kind, match in _named_matches(light):

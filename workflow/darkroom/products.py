@@ -105,19 +105,20 @@ def write_product(path: str, image: NDArray[np.floating[Any]], header: fits.Head
 
 def _stamp_header(header: fits.Header, recipe: dict[str, Any]) -> fits.Header:
     """Return the header with the recipe's digest, what was applied, and the night."""
-    header = clean_header(header)
-    header[STAMP] = (digest_recipe(recipe), "digest of what the RECIPE extension holds")
-    header["CALSTAT"] = (_list_steps(recipe), "done: Overscan Trim Bias Dark Flat Cosmics")
+    header = header.copy()
+    header[STAMP] = (digest_recipe(recipe), "digest of RECIPE")
+    header["CALSTAT"] = (_list_steps(recipe), "Overscan Trim Bias Dark Flat Cosmics")
     header["NIGHT"] = (recipe["night"], "date of the evening at the site")
-    header["SETUP"] = (recipe["setup"], "only frames of one setup combine")
+    header["SETUP"] = recipe["setup"]
     for kind in ("bias", "dark", "flat"):
         used = recipe.get(kind)
         if used:
-            header[f"{kind.upper()}FIL"] = (used["path"], f"master {kind} applied")
-            header[f"{kind.upper()}ID"] = (used["digest"], "digest of its recipe")
+            header[f"{kind.upper()}FIL"] = used["path"]  # a comment would not fit
+            header[f"{kind.upper()}ID"] = (used["digest"], "its recipe")
     if recipe.get("dark"):
         header["DARKSCAL"] = (recipe["dark"]["scale"], "factor of the master dark")
-    return header
+    header["HISTORY"] = f"settings {json.dumps(recipe['settings'], sort_keys=True)}"
+    return clean_header(header)
 
 
 def _list_steps(recipe: dict[str, Any]) -> str:

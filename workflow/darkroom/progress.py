@@ -13,6 +13,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from darkroom.prepare import Prepared
 
 MOST_WARNINGS = 12
+CHATTER = ("Select jobs to execute...", "Assuming unrestricted shared filesystem usage.")
 
 
 def warn(nights: Prepared, stream: TextIO | None = None) -> None:
@@ -26,10 +27,22 @@ def warn(nights: Prepared, stream: TextIO | None = None) -> None:
 
 
 def follow(nights: Prepared) -> None:
-    """Have Snakemake's own log events printed as progress: what is done, how far, how long is left."""
+    """Print Snakemake's own log events as progress: what is done, how far, how long is left.
+
+    Does nothing where a logger plugin has the terminal.
+    """
     from snakemake.logging import logger
 
-    logger.addHandler(ProgressHandler(nights))
+    for handler in logger.handlers:
+        if handler.name == "DefaultStreamHandler":
+            handler.addFilter(_is_worth_reading)
+            logger.addHandler(ProgressHandler(nights))
+
+
+def _is_worth_reading(record: logging.LogRecord) -> bool:
+    """Whether a record stays on the terminal: not what ProgressHandler says better, nor the scheduler's chatter."""
+    said = (LogEvent.JOB_STARTED, LogEvent.JOB_FINISHED, LogEvent.PROGRESS)
+    return getattr(record, "event", None) not in said and str(record.msg) not in CHATTER
 
 
 class ProgressHandler(logging.Handler):
@@ -52,8 +65,8 @@ class ProgressHandler(logging.Handler):
         """Remember a job that starts; print a line when it ends."""
         event = getattr(record, "event", None)
         if event == LogEvent.JOB_INFO:
-            product = next(iter(record.__dict__["output"]), None)
-            job = self.jobs.get(str(product))
+            product = next(iter(record.__dict__["output"]), "")
+            job = self.jobs.get(str(product).removesuffix(" (update)"))
             if job:
                 self.names[record.__dict__["jobid"]] = job.name
                 self.weights[job.name] = job.weight
