@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ def run_snakemake(
     folder: str | Path,
     *args: str | Path,
     config: Mapping[str, Any] | None = None,
-    configfile: str | Path | None = None,
+    configfile: str | Path | Sequence[str | Path] = (),
     cores: int = 1,
     expect: int | None = 0,
     timeout: float = TIMEOUT,
@@ -36,7 +36,8 @@ def run_snakemake(
     config
         What --config gets. 'raw' and 'results' are folders `raw` and `results` unless said otherwise.
     configfile
-        An overlay, such as RECIPES / 'teaching.yaml'; a relative path starts at `folder`.
+        An overlay, such as RECIPES / 'teaching.yaml', or several, the last one strongest; relative paths start
+        at `folder`. Use one for nested keys: what --config makes of them is text.
     cores, timeout
         Number of cores, and the seconds after which the run is killed with all that it started.
     expect
@@ -52,8 +53,9 @@ def run_snakemake(
     settings = {"raw": "raw", "results": "results"} | dict(config or {})
     command = [sys.executable, "-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), *map(str, args)]
     command += ["--cores", str(cores)]
-    if configfile is not None:
-        command += ["--configfile", str(configfile)]
+    overlays = [configfile] if isinstance(configfile, str | Path) else configfile
+    if overlays:
+        command += ["--configfile", *map(str, overlays)]
     command += ["--config", *(f"{key}={value}" for key, value in settings.items())]
     # A process group of its own, so that a run that hangs is killed with its jobs.
     process = subprocess.Popen(
@@ -66,9 +68,7 @@ def run_snakemake(
         process.communicate()
         raise
     if expect is not None and process.returncode != expect:
-        raise AssertionError(
-            f"exit status {process.returncode}, not {expect}: {' '.join(command)}\n{stdout}\n{stderr}"
-        )
+        raise AssertionError(f"exit status {process.returncode}, not {expect}: {' '.join(command)}\n{stdout}\n{stderr}")
     return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
