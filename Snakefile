@@ -18,14 +18,14 @@ include: "workflow/rules/plan.smk"
 
 rule all:
     default_target: True
+    input:
+        all_lights,
     message:
         "all calibrated lights"
-    input:
-        in_results(NIGHTS.lights or NIGHTS.masters),
 
 
 rule masters:
-    message:
-        "all masters, whether a light needs them or not"
     input:
         in_results(NIGHTS.masters),
+    message:
+        "all masters, whether a light needs them or not"

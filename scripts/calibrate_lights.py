@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+
 from darkroom.calibrate import divide_flat, remove_cosmic_rays, remove_pedestal
 from darkroom.cards import describe_light
 from darkroom.job import read_job, report_to
@@ -28,9 +29,9 @@ def calibrate_light(recipe: dict, raw_path: str, masters: MasterShelf, product: 
 
 
 with report_to(snakemake.log[0]) as log:
-    masters = MasterShelf(snakemake.params.results)
-    jobs = zip(read_job(snakemake.input.recipe), snakemake.input.frames, snakemake.output, strict=True)
-    for recipe, raw_path, product in jobs:
+    recipes = read_job(snakemake.input.recipe)
+    masters = MasterShelf.beside(snakemake.output[0], recipes[0])
+    for recipe, raw_path, product in zip(recipes, snakemake.input.frames, snakemake.output, strict=True):
         if Path(product).exists() and read_stamp(Path(product)) == digest_recipe(recipe):
             print(f"{product}: up to date", file=log)
         else:

@@ -1,6 +1,7 @@
 """Make a master dark: combine the darks of one night, setup and exposure, freed of their bias where that is wanted."""
 
 import numpy as np
+
 from darkroom.calibrate import remove_pedestal
 from darkroom.cards import describe_master
 from darkroom.combine import combine_images
@@ -29,5 +30,6 @@ def make_master_dark(recipe: dict, raw_paths: list[str], masters: MasterShelf, p
 
 
 with report_to(snakemake.log[0]):
-    masters = MasterShelf(snakemake.params.results)
-    make_master_dark(read_job(snakemake.input.recipe), snakemake.input.frames, masters, snakemake.output[0])
+    recipe = read_job(snakemake.input.recipe)
+    masters = MasterShelf.beside(snakemake.output[0], recipe)
+    make_master_dark(recipe, snakemake.input.frames, masters, snakemake.output[0])

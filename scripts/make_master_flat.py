@@ -3,6 +3,7 @@
 from typing import TextIO
 
 import numpy as np
+
 from darkroom.calibrate import judge_flat, measure_level, remove_pedestal
 from darkroom.cards import describe_master
 from darkroom.combine import combine_images
@@ -46,5 +47,6 @@ def make_master_flat(recipe: dict, raw_paths: list[str], masters: MasterShelf, p
 
 
 with report_to(snakemake.log[0]) as log:
-    masters = MasterShelf(snakemake.params.results)
-    make_master_flat(read_job(snakemake.input.recipe), snakemake.input.frames, masters, snakemake.output[0], log)
+    recipe = read_job(snakemake.input.recipe)
+    masters = MasterShelf.beside(snakemake.output[0], recipe)
+    make_master_flat(recipe, snakemake.input.frames, masters, snakemake.output[0], log)

@@ -25,6 +25,13 @@ def in_results(paths):
     return [f"{RESULTS}/{literal(path)}" for path in paths]
 
 
+def all_lights(wildcards):
+    """An input function: every light that can be calibrated, or every master if there are no lights at all."""
+    if NIGHTS.refusal:
+        sys.exit(f"darkroom: {NIGHTS.refusal}")
+    return [f"{NIGHTS.results}/{path}" for path in NIGHTS.lights or NIGHTS.masters]
+
+
 def raw_frames(product):
     """An input function: the raw frames of a master, such as master_dark_{exposure}."""
     return lambda wildcards: find_job(wildcards, product).frames
@@ -61,11 +68,12 @@ wildcard_constraints:
 
 if workflow.is_main_process:
     warn(NIGHTS)
-    follow(NIGHTS)
+    PROGRESS = follow(NIGHTS)
 
 
 onsuccess:
-    summarise(NIGHTS)
+    if PROGRESS.read:
+        summarise(NIGHTS)
 
 
 onerror:

@@ -77,7 +77,10 @@ def measure_level(image: NDArray[np.floating[Any]], how: str) -> float:
 
 
 def judge_flat(
-    raw: NDArray[np.floating[Any]], signal: NDArray[np.floating[Any]], settings: dict[str, Any], saturation: float | None
+    raw: NDArray[np.floating[Any]],
+    signal: NDArray[np.floating[Any]],
+    settings: dict[str, Any],
+    saturation: float | None,
 ) -> str:
     """Return why a flat frame cannot be used (too faint, saturated), or nothing.
 

@@ -13,10 +13,28 @@ from darkroom.sections import parse_section
 
 # True of the raw data alone: their encoding, their range, how to display them, where their overscan was.
 RAW_ONLY = frozenset(
-    "BZERO BSCALE BLANK DATAMIN DATAMAX SATURATE CBLACK CWHITE CSTRETCH CHECKSUM DATASUM BUNIT NAXIS3 EXTEND "
-    "PCOUNT GCOUNT GROUPS ZBLANK".split()
+    [
+        "BZERO",
+        "BSCALE",
+        "BLANK",
+        "DATAMIN",
+        "DATAMAX",
+        "SATURATE",
+        "CBLACK",
+        "CWHITE",
+        "CSTRETCH",
+        "CHECKSUM",
+        "DATASUM",
+        "BUNIT",
+        "NAXIS3",
+        "EXTEND",
+        "PCOUNT",
+        "GCOUNT",
+        "GROUPS",
+        "ZBLANK",
+    ]
 )
-OVERSCAN = frozenset("BIASSEC TRIMSEC DATASEC COVER ROVER".split())
+OVERSCAN = frozenset(["BIASSEC", "TRIMSEC", "DATASEC", "COVER", "ROVER"])
 # A master has no place on the sky.
 _WCS = re.compile(
     r"(CTYPE|CRVAL|CRPIX|CDELT|CROTA|CUNIT|CSYER|CRDER|CNAME)\d[A-Z]?|(CD|PC|PV|PS)\d+_\d+[A-Z]?"

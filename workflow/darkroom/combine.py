@@ -54,7 +54,8 @@ def _combine_band(band: NDArray[np.float64], settings: dict[str, Any], quantum: 
     if settings["reject"] == "sigma":
         mask |= find_outliers(band, settings["sigma"], quantum)
     combiner = ccdproc.Combiner(
-        [CCDData(layer, unit=u.adu, mask=hidden) for layer, hidden in zip(band, mask, strict=True)], dtype=np.float64
+        [CCDData(layer, unit=u.adu, mask=hidden) for layer, hidden in zip(band, mask, strict=True)],
+        dtype=np.float64,
     )
     if settings["reject"] == "minmax":
         low, high = settings["low"], settings["high"]

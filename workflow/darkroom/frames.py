@@ -32,7 +32,7 @@ class Frame:
     """One raw frame: a row of the frame table.
 
     ``problem`` says why the frame takes no part; ``notes`` what else an observer should know.
-    Exposure in seconds, start in ISO UTC, gain in e-/ADU, read noise in e-, saturation in ADU, sections in FITS notation.
+    Exposure in seconds, start in ISO UTC, gain in e-/ADU, read noise in e-, saturation in ADU; FITS sections.
     """
 
     path: str
@@ -122,7 +122,13 @@ def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache
     cache["readings"] = new
     frames = []
     for path, known in new.items():
-        frame = Frame(path=path, name=known["name"], size=known["stat"][0], mtime_ns=known["stat"][1], **known["reading"])
+        frame = Frame(
+            path=path,
+            name=known["name"],
+            size=known["stat"][0],
+            mtime_ns=known["stat"][1],
+            **known["reading"],
+        )
         if _is_excluded(frame.name, excluded):
             frame.problem = "excluded by config.yaml: exclude"
         elif not frame.problem:

@@ -79,7 +79,8 @@ class Miss:
     remedy: str
 
     def __str__(self) -> str:
-        return f"no {self.kind} {self.what} {self.where}: {self.there}; {self.remedy}".replace("  ", " ")
+        sought = " ".join(filter(None, ["no", self.kind, self.what, self.where]))
+        return f"{sought}: {self.there}; {self.remedy}"
 
 
 def canonical_exposure(seconds: float) -> float:
@@ -152,7 +153,11 @@ class Shelf:
 
     def _miss(self, wanted: Wanted) -> Miss:
         """Say what was sought, the nearest things there were, and the key that would allow one of them."""
-        what = {"bias": "", "dark": f"near {wanted.exposure or 0:.4g} s", "flat": f"in {wanted.filter or 'no filter'}"}
+        what = {
+            "bias": "",
+            "dark": f"near {wanted.exposure or 0:.4g} s",
+            "flat": f"in {wanted.filter or 'no filter'}",
+        }
         where = f"(night {wanted.night}, setup {wanted.setup})"
         there, remedy = self._look_around(wanted)
         off = f"{self.kind}.use: false goes without"

@@ -73,7 +73,10 @@ def fit_level(profile: NDArray[np.float64], settings: dict[str, Any]) -> NDArray
 
 
 def _fit(
-    position: NDArray[np.float64], profile: NDArray[np.float64], good: NDArray[np.bool_], settings: dict[str, Any]
+    position: NDArray[np.float64],
+    profile: NDArray[np.float64],
+    good: NDArray[np.bool_],
+    settings: dict[str, Any],
 ) -> NDArray[np.float64]:
     order = settings["order"]
     if settings["method"] == "polynomial":

@@ -101,7 +101,7 @@ def _group_calibrations(frames: Iterable[Frame], settings: dict[str, Any]) -> di
     groups: dict[str, dict[tuple[Any, ...], list[Frame]]] = {"bias": {}, "dark": {}, "flat": {}}
     for frame in sorted(frames, key=lambda frame: (frame.start, frame.name)):
         if frame.kind in groups and settings[frame.kind]["use"]:
-            what = None
+            what: float | str | None = None
             if frame.kind == "dark" and not settings["dark"]["per_second"]:
                 what = canonical_exposure(frame.exposure or 0)
             elif frame.kind == "flat":
@@ -111,12 +111,13 @@ def _group_calibrations(frames: Iterable[Frame], settings: dict[str, Any]) -> di
 
 
 def _new_master(kind: str, key: tuple[Any, ...], frames: list[Frame]) -> Master:
-    night, setup, what = key
+    night, setup, what = key  # what: the exposure of darks (None for a rate), the filter of flats
     starts = [_start(frame) for frame in frames]
     time = starts[0] + sum((start - starts[0] for start in starts), start=timedelta(0)) / len(starts)
     master = Master(kind, night, setup, f"{night}/{setup}/{_name_master(kind, what)}.fits", frames, time)
     if kind == "dark":
-        master.exposure, master.per_second = what, what is None
+        master.exposure = what
+        master.per_second = what is None
     elif kind == "flat":
         master.filter = what
     return master

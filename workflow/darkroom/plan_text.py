@@ -1,17 +1,18 @@
-"""The plan in words: for each light its masters and why, for each miss what would help, for each product why it is stale."""
+"""The plan in words: each light's masters and why, what would help a light that lacks one, why a product is stale."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from darkroom.frames import Frame
 from darkroom.matching import Master, Match, Miss
 from darkroom.plan import Light, Plan
 
 MOST_NAMED = 3
+Item = TypeVar("Item")
 
 
 def describe_plan(plan: Plan, reasons: dict[str, str]) -> str:
@@ -19,31 +20,49 @@ def describe_plan(plan: Plan, reasons: dict[str, str]) -> str:
 
     ``reasons`` maps each product to why it is stale, empty where it is not.
     """
-    lines = [_count(plan), ""]
+    lines = [_count(plan), "", "MASTERS"]
     used = {master.path for master in plan.used_masters}
-    lines.append("MASTERS")
-    for master in plan.masters:
-        lines += _describe_master(master, master.path in used)
+    for folder, masters in _by_folder(plan.masters, lambda master: f"{master.night}/{master.setup}"):
+        lines.append(folder)
+        for master in masters:
+            lines += _describe_master(master, master.path in used)
     lines += ["", "LIGHTS"]
-    for light in plan.lights:
-        lines += _describe_light(light)
+    for folder, lights in _by_folder(plan.lights, lambda light: f"{light.frame.night}/{light.frame.setup}"):
+        lines.append(folder)
+        for light in lights:
+            lines += _describe_light(light)
     problems = list_problems(plan, most=10**9)
     if problems:
         lines += ["", "LEFT OUT"] + [f"  {line}" for line in problems]
     stale = {path: reason for path, reason in reasons.items() if reason}
-    lines += ["", "TO BE MADE" if stale else "TO BE MADE: nothing, all is up to date"]
+    lines += ["", "TO BE MADE" if stale else "TO BE MADE: nothing, all that can be made is up to date"]
     lines += [f"  {path}: {reason}" for path, reason in sorted(stale.items())]
     return "\n".join(lines) + "\n"
 
 
 def plan_rows(plan: Plan, reasons: dict[str, str]) -> tuple[list[str], Iterator[dict[str, Any]]]:
     """Return the columns and rows of plan.csv: one row a master or light."""
-    columns = ["product", "kind", "night", "setup", "filter", "exposure", "frames", "bias", "dark", "dark_scale"]
+    columns = [
+        "product",
+        "kind",
+        "night",
+        "setup",
+        "filter",
+        "exposure",
+        "frames",
+        "bias",
+        "dark",
+        "dark_scale",
+    ]
     columns += ["flat", "why", "runners_up", "missing", "stale"]
 
     def rows() -> Iterator[dict[str, Any]]:
         for master in plan.masters:
-            row = {"product": master.path, "kind": f"master {master.kind}", "night": master.night}
+            row: dict[str, Any] = {
+                "product": master.path,
+                "kind": f"master {master.kind}",
+                "night": master.night,
+            }
             row |= {"setup": master.setup, "filter": master.filter, "exposure": master.exposure}
             row |= {"frames": " ".join(frame.name for frame in master.frames)}
             row |= {"bias": master.bias.path if master.bias else ""}
@@ -52,7 +71,12 @@ def plan_rows(plan: Plan, reasons: dict[str, str]) -> tuple[list[str], Iterator[
         for light in plan.lights:
             frame = light.frame
             row = {"product": light.path, "kind": "light", "night": frame.night, "setup": frame.setup}
-            row |= {"filter": frame.filter, "exposure": frame.exposure, "frames": frame.name, "missing": " | ".join(map(str, light.misses))}
+            row |= {
+                "filter": frame.filter,
+                "exposure": frame.exposure,
+                "frames": frame.name,
+                "missing": " | ".join(map(str, light.misses)),
+            }
             for kind, match in _named_matches(light):
                 row[kind] = match.master.path
             row["dark_scale"] = light.dark.scale if light.dark else None
@@ -109,40 +133,48 @@ def _count(plan: Plan) -> str:
 
 def _describe_master(master: Master, used: bool) -> Iterator[str]:
     number = len(master.frames)
-    yield f"  {master.path}{'' if used else '  (no light needs it)'}"
-    yield f"    from {number} frame{'s' * (number > 1)}{', a master of one' if number == 1 else ''}"
-    if master.kind == "dark" and master.holds_bias:
-        yield "    holds its bias"
+    frames = "1 frame, a master of one" if number == 1 else f"{number} frames"
+    whole = ", holds its bias" if master.kind == "dark" and master.holds_bias else ""
+    yield f"  {_file(master)}: {frames}{whole}{'' if used else ' (no light needs it)'}"
     if master.bias:
-        yield f"    less {master.bias.path}"
-    for path, members in _group(master.darks).items():
-        yield f"    less {path} ({members[0].why}{f' and {len(members) - 1} more frames' if members[1:] else ''})"
+        yield f"    less {_file(master.bias, master.night)}"
+    for members in _by_master(master.darks):
+        more = f", and {len(members) - 1} more frames" if members[1:] else ""
+        yield f"    less {_file(members[0].master, master.night)} ({members[0].why}{more})"
 
 
 def _describe_light(light: Light) -> Iterator[str]:
     frame = light.frame
     yield f"  {frame.name}: {frame.object or 'no object'}, {frame.filter or 'no filter'}, {frame.exposure:g} s"
-    if light.misses:
-        yield from (f"    SKIPPED: {miss}" for miss in light.misses)
-        return
-    yield f"    makes {light.path}"
+    yield from (f"    SKIPPED: {replace(miss, where='')}" for miss in light.misses)
     for kind, match in _named_matches(light):
-        yield f"    {kind}: {match.master.path} ({match.why})"
-        for other in match.runners_up:
-            yield f"      not {other}"
+        yield f"    {kind}: {_file(match.master, frame.night)} ({match.why})"
+        yield from (f"      rather than {other}" for other in match.runners_up)
     if light.dark and light.dark.master.holds_bias:
         yield "    no bias: the dark still holds it"
+
+
+def _file(master: Master, night: str | None = None) -> str:
+    """Return a master's file name, with its folder where that is not the night's own."""
+    return master.path.rsplit("/", 1)[-1] if night in (None, master.night) else master.path
 
 
 def _named_matches(light: Light) -> list[tuple[str, Match]]:
     return [(kind, match) for kind in ("bias", "dark", "flat") if (match := getattr(light, kind))]
 
 
-def _group(matches: list[Match]) -> dict[str, list[Match]]:
+def _by_master(matches: list[Match]) -> list[list[Match]]:
     groups: dict[str, list[Match]] = defaultdict(list)
     for match in matches:
         groups[match.master.path].append(match)
-    return groups
+    return list(groups.values())
+
+
+def _by_folder(items: list[Item], folder: Callable[[Item], str]) -> list[tuple[str, list[Item]]]:
+    groups: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        groups[folder(item)].append(item)
+    return sorted(groups.items())
 
 
 def _name_some(names: list[str], what: str, most: int) -> str:

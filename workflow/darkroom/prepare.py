@@ -35,6 +35,7 @@ class Prepared:
     masters: list[str]
     used_masters: list[str]
     warnings: list[str]
+    refusal: str
     summary: dict[str, Any]
 
     @property
@@ -68,15 +69,13 @@ def prepare(config: dict[str, Any]) -> Prepared:
     stamps = _read_cache(results / CACHE / "stamps.json")
     known = dict(stamps)
     products = Products(results, stamps)
-    reasons = {item.path: products.explain(item) for item in [*plan.used_masters, *plan.made]}
+    reasons = products.explain_all([*plan.used_masters, *plan.made])
     jobs = plan_jobs(plan, products, settings["lights_per_job"])
     if stamps != known:
         write_atomically(results / CACHE / "stamps.json", json.dumps(stamps))
     write_if_changed(results / "plan.csv", _as_csv(*plan_rows(plan, reasons)))
     write_if_changed(results / "plan.txt", describe_plan(plan, reasons))
     warnings = list_problems(plan)
-    if plan.lights and (not plan.made or (plan.skipped and settings["missing"] == "stop")):
-        raise PlanError("\n".join([*warnings, f"No light is made; the whole plan is in {results / 'plan.txt'}"]))
     prepared = Prepared(
         results=settings["results"],
         jobs={job.name: job for job in jobs},
@@ -84,6 +83,7 @@ def prepare(config: dict[str, Any]) -> Prepared:
         masters=[master.path for master in plan.masters],
         used_masters=[master.path for master in plan.used_masters],
         warnings=warnings,
+        refusal=_refuse(plan, settings["missing"]),
         summary=_summarise(plan, frames, reasons),
     )
     write_if_changed(results / CACHE / "jobs.json", json.dumps(asdict(prepared)))
@@ -137,6 +137,15 @@ def _say_nothing_usable(raw: Any, frames: list[Frame]) -> Iterable[str]:
     yield from (f"  {frame.name}: {frame.problem}" for frame in frames[:10])
     if len(frames) > 10:
         yield f"  and {len(frames) - 10} more; see frames.csv in the results folder"
+
+
+def _refuse(plan: Plan, missing: str) -> str:
+    """Return why no light is to be made, if none can be or the settings say to stop."""
+    if plan.lights and not plan.made:
+        return "no light can be calibrated, for want of masters (see the warnings above, or: snakemake plan)"
+    if plan.skipped and missing == "stop":
+        return f"{len(plan.skipped)} light(s) lack a master, and config.yaml says missing: stop"
+    return ""
 
 
 def _read_cache(path: Path) -> dict[str, Any]:

@@ -49,6 +49,11 @@ class MasterShelf:
         self.results = Path(results)
         self._read: dict[str, CCDData] = {}
 
+    @classmethod
+    def beside(cls, product: str, recipe: dict[str, Any]) -> MasterShelf:
+        """Return the shelf of the results folder that a product belongs to, by the path that its recipe names."""
+        return cls(product.removesuffix(recipe["product"]))
+
     def read(self, wanted: dict[str, Any] | None) -> CCDData | None:
         """Return the master with this ``path`` and recipe ``digest``, in ADU as float32; None for None.
 

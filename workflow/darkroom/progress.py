@@ -13,7 +13,8 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from darkroom.prepare import Prepared
 
 MOST_WARNINGS = 12
-CHATTER = ("Select jobs to execute...", "Assuming unrestricted shared filesystem usage.")
+# What says nothing to an observer; a new product that failed has no backup, of course.
+CHATTER = ("Select jobs to execute...", "Assuming unrestricted shared filesystem usage.", "Cannot restore ")
 
 
 def warn(nights: Prepared, stream: TextIO | None = None) -> None:
@@ -26,23 +27,25 @@ def warn(nights: Prepared, stream: TextIO | None = None) -> None:
         print(f"warning: and {more} more; all in {nights.results}/plan.txt", file=stream)
 
 
-def follow(nights: Prepared) -> None:
-    """Print Snakemake's own log events as progress: what is done, how far, how long is left.
+def follow(nights: Prepared) -> ProgressHandler:
+    """Have Snakemake's own log events printed as progress: what is done, how far, how long is left.
 
-    Does nothing where a logger plugin has the terminal.
+    Nothing is printed where a logger plugin has the terminal.
     """
     from snakemake.logging import logger
 
-    for handler in logger.handlers:
-        if handler.name == "DefaultStreamHandler":
-            handler.addFilter(_is_worth_reading)
-            logger.addHandler(ProgressHandler(nights))
+    terminals = [handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"]
+    for handler in terminals:
+        handler.addFilter(_is_worth_reading)
+    progress = ProgressHandler(nights, silent=not terminals)
+    logger.addHandler(progress)
+    return progress
 
 
 def _is_worth_reading(record: logging.LogRecord) -> bool:
     """Whether a record stays on the terminal: not what ProgressHandler says better, nor the scheduler's chatter."""
     said = (LogEvent.JOB_STARTED, LogEvent.JOB_FINISHED, LogEvent.PROGRESS)
-    return getattr(record, "event", None) not in said and str(record.msg) not in CHATTER
+    return getattr(record, "event", None) not in said and not str(record.msg).startswith(CHATTER)
 
 
 class ProgressHandler(logging.Handler):
@@ -51,13 +54,14 @@ class ProgressHandler(logging.Handler):
     The time left is the time so far times the frames still to be read over the frames read.
     """
 
-    def __init__(self, nights: Prepared, stream: TextIO | None = None):
+    def __init__(self, nights: Prepared, stream: TextIO | None = None, silent: bool = False):
         super().__init__()
         self.jobs = {f"{nights.results}/{product}": job for job in nights.jobs.values() for product in job.products}
         self.stream = stream or sys.stderr
+        self.silent = silent
         self.names: dict[int, str] = {}
         self.weights: dict[str, int] = {}
-        self.done = self.read = 0
+        self.read = 0
         self.started = time.monotonic()
         self.to_do = sum(job.weight for job in nights.jobs.values() if job.stale)
 
@@ -74,7 +78,7 @@ class ProgressHandler(logging.Handler):
             name = self.names.pop(record.__dict__["job_id"], None)
             if name:
                 self.read += self.weights[name]
-        elif event == LogEvent.PROGRESS:
+        elif event == LogEvent.PROGRESS and not self.silent:
             done, total = record.__dict__["done"], record.__dict__["total"]
             print(self._say(done, total), file=self.stream, flush=True)
 

@@ -169,7 +169,7 @@ def _imported_modules(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("darkroom"):
             _, _, module = (node.module or "").partition(".")
-            yield from [module] if module else [alias.name for alias in node.names if alias.name != "__version__"]
+            yield from ([module] if module else [alias.name for alias in node.names if alias.name != "__version__"])
 
 
 def _canonical(node: Any) -> str:

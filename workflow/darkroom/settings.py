@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -59,22 +61,35 @@ def fill_defaults(value: Any, schema: dict[str, Any]) -> Any:
     filled = dict(value)
     for key, part in schema["properties"].items():
         if key in filled or "default" in part:
-            filled[key] = fill_defaults(filled.get(key, part.get("default")), part)
+            filled[key] = fill_defaults(filled[key] if key in filled else deepcopy(part["default"]), part)
     return filled
 
 
 def _violations(config: dict[str, Any]) -> Iterator[str]:
-    from jsonschema import Draft202012Validator
-
-    for error in sorted(Draft202012Validator(read_schema()).iter_errors(config), key=lambda e: list(map(str, e.path))):
+    for error in sorted(_make_validator().iter_errors(config), key=lambda e: list(map(str, e.path))):
         where = ".".join(str(part) for part in error.absolute_path)
         if error.validator == "additionalProperties":
             known = error.schema.get("properties", {})
             for key in sorted(set(error.instance) - set(known), key=str):
                 name = f"{where}.{key}" if where else str(key)
-                yield f"{name}: unknown key{_suggest(str(key), known)}"
+                yield f"{' '.join(name.split())}: unknown key{_suggest(str(key), known)}"
         else:
             yield f"{where or 'the whole file'}: {_explain(error)}"
+
+
+def _make_validator() -> Any:
+    """Return a validator to which 48.0 is no integer, since it cannot count, and nan and inf are no numbers."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    def is_integer(_: Any, value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool)
+
+    def is_number(_: Any, value: Any) -> bool:
+        return is_integer(_, value) or (isinstance(value, float) and math.isfinite(value))
+
+    types = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": is_integer, "number": is_number})
+    return extend(Draft202012Validator, type_checker=types)(read_schema())
 
 
 def _suggest(key: str, known: dict[str, Any]) -> str:

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from darkroom.frames import Frame
 
 # What must agree, in the order in which the setup's name shows it.
-FACETS = ("camera", "binning", "readout", "gain_setting", "offset_setting", "window", "shape", "regions", "technique")
+FACETS = (
+    "camera",
+    "binning",
+    "readout",
+    "gain_setting",
+    "offset_setting",
+    "window",
+    "shape",
+    "regions",
+    "technique",
+)
 
 
 def describe_setup(frame: Frame) -> dict[str, str | None]:
@@ -35,7 +45,7 @@ def find_setup(frame: Frame) -> str:
     return _name_setup(tuple(describe_setup(frame)[facet] for facet in FACETS))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _name_setup(values: tuple[str | None, ...]) -> str:
     facets = dict(zip(FACETS, values, strict=True))
     shown = [facets["camera"] or "camera", facets["binning"], facets["shape"]]

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from darkroom.setups import make_slug
 from darkroom.stamps import StampCache, digest_recipe, read_recipe
 
 RECIPES = ".recipes"
+MOST_EXPLAINED = 100
 
 
 @dataclass
@@ -94,13 +96,27 @@ class Products:
         """Whether the product is there and was made by the very recipe of the plan."""
         return self.stamps.find(self.results / item.path, item.path)[0] == item.digest
 
-    def explain(self, item: Master | Light) -> str:
-        """Return why a product is stale: missing, or what changed in its recipe."""
-        stamp, status = self.stamps.find(self.results / item.path, item.path)
-        if stamp == item.digest:
-            return ""
-        if status is None:
-            return "not there"
+    def explain_all(self, items: Sequence[Master | Light]) -> dict[str, str]:
+        """Return for each product why it is stale, nothing where it is fresh.
+
+        What changed in a recipe is read from the products themselves, of the first few; that takes its time.
+        """
+        reasons: dict[str, str] = {}
+        explained = 0
+        for item in items:
+            stamp, status = self.stamps.find(self.results / item.path, item.path)
+            if stamp == item.digest:
+                reasons[item.path] = ""
+            elif status is None:
+                reasons[item.path] = "not there"
+            elif explained < MOST_EXPLAINED:
+                reasons[item.path] = self._compare(item, stamp)
+                explained += 1
+            else:
+                reasons[item.path] = "its recipe has changed"
+        return reasons
+
+    def _compare(self, item: Master | Light, stamp: str | None) -> str:
         old = read_recipe(self.results / item.path) if stamp else None
         if old is None:
             return "bears no recipe"
@@ -183,5 +199,3 @@ def _read_digest(path: Path) -> str | None:
 
 def _dump(content: Any) -> str:
     return json.dumps(content, indent=1, sort_keys=True) + "\n"
-
-

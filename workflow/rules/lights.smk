@@ -6,23 +6,21 @@ for batch in NIGHTS.batches:
     rule:
         name:
             f"calibrate_lights_{batch.id}"
-        message:
-            literal(f"{NIGHTS.results}/{batch.message}")
         input:
             recipe=in_results([batch.recipe])[0],
             frames=ancient([literal(path) for path in batch.frames]),
             masters=ancient(in_results(batch.masters)),
         output:
             update(in_results(batch.products)),
-        params:
-            results=NIGHTS.results,
         log:
             in_results([batch.log])[0],
         benchmark:
             in_results([f"benchmarks/calibrate_lights/{batch.name}.tsv"])[0]
-        resources:
-            mem_mb=estimate_memory_mb(batch, frames_at_once=1),
         conda:
             "../../envs/darkroom.yaml"
+        resources:
+            mem_mb=estimate_memory_mb(batch, frames_at_once=1),
+        message:
+            literal(f"{NIGHTS.results}/{batch.message}")
         script:
             "../../scripts/calibrate_lights.py"

@@ -3,66 +3,62 @@
 
 
 rule make_master_bias:
-    message:
-        "{output}"
     input:
-        recipe=RESULTS + "/.recipes/{night}/{setup}/master_bias.json",
+        recipe=f"{RESULTS}/.recipes/{{night}}/{{setup}}/master_bias.json",
         frames=ancient(raw_frames("master_bias")),
     output:
-        RESULTS + "/{night}/{setup}/master_bias.fits",
+        f"{RESULTS}/{{night}}/{{setup}}/master_bias.fits",
     log:
-        RESULTS + "/logs/make_master_bias/{night}/{setup}/master_bias.log",
+        f"{RESULTS}/logs/make_master_bias/{{night}}/{{setup}}/master_bias.log",
     benchmark:
-        RESULTS + "/benchmarks/make_master_bias/{night}/{setup}/master_bias.tsv"
-    resources:
-        mem_mb=memory_mb("master_bias"),
+        f"{RESULTS}/benchmarks/make_master_bias/{{night}}/{{setup}}/master_bias.tsv"
     conda:
         "../../envs/darkroom.yaml"
+    resources:
+        mem_mb=memory_mb("master_bias"),
+    message:
+        "{output}"
     script:
         "../../scripts/make_master_bias.py"
 
 
 rule make_master_dark:
-    message:
-        "{output}"
     input:
-        recipe=RESULTS + "/.recipes/{night}/{setup}/master_dark_{exposure}.json",
+        recipe=f"{RESULTS}/.recipes/{{night}}/{{setup}}/master_dark_{{exposure}}.json",
         frames=ancient(raw_frames("master_dark_{exposure}")),
         masters=ancient(masters_used("master_dark_{exposure}")),
     output:
-        RESULTS + "/{night}/{setup}/master_dark_{exposure}.fits",
-    params:
-        results=NIGHTS.results,
+        f"{RESULTS}/{{night}}/{{setup}}/master_dark_{{exposure}}.fits",
     log:
-        RESULTS + "/logs/make_master_dark/{night}/{setup}/master_dark_{exposure}.log",
+        f"{RESULTS}/logs/make_master_dark/{{night}}/{{setup}}/master_dark_{{exposure}}.log",
     benchmark:
-        RESULTS + "/benchmarks/make_master_dark/{night}/{setup}/master_dark_{exposure}.tsv"
-    resources:
-        mem_mb=memory_mb("master_dark_{exposure}"),
+        f"{RESULTS}/benchmarks/make_master_dark/{{night}}/{{setup}}/master_dark_{{exposure}}.tsv"
     conda:
         "../../envs/darkroom.yaml"
+    resources:
+        mem_mb=memory_mb("master_dark_{exposure}"),
+    message:
+        "{output}"
     script:
         "../../scripts/make_master_dark.py"
 
 
 rule make_master_flat:
-    message:
-        "{output}"
     input:
-        recipe=RESULTS + "/.recipes/{night}/{setup}/master_flat_{filter}.json",
+        recipe=f"{RESULTS}/.recipes/{{night}}/{{setup}}/master_flat_{{filter}}.json",
         frames=ancient(raw_frames("master_flat_{filter}")),
         masters=ancient(masters_used("master_flat_{filter}")),
     output:
-        RESULTS + "/{night}/{setup}/master_flat_{filter}.fits",
-    params:
-        results=NIGHTS.results,
+        f"{RESULTS}/{{night}}/{{setup}}/master_flat_{{filter}}.fits",
     log:
-        RESULTS + "/logs/make_master_flat/{night}/{setup}/master_flat_{filter}.log",
+        f"{RESULTS}/logs/make_master_flat/{{night}}/{{setup}}/master_flat_{{filter}}.log",
     benchmark:
-        RESULTS + "/benchmarks/make_master_flat/{night}/{setup}/master_flat_{filter}.tsv"
-    resources:
-        mem_mb=memory_mb("master_flat_{filter}"),
+        f"{RESULTS}/benchmarks/make_master_flat/{{night}}/{{setup}}/master_flat_{{filter}}.tsv"
     conda:
         "../../envs/darkroom.yaml"
+    resources:
+        mem_mb=memory_mb("master_flat_{filter}"),
+    message:
+        "{output}"
     script:
         "../../scripts/make_master_flat.py"

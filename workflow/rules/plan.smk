@@ -5,9 +5,9 @@ rule plan:
     input:
         *in_results(["plan.txt"]),
     log:
-        RESULTS + "/logs/plan.log",
+        f"{RESULTS}/logs/plan.log",
+    localrule: True
     conda:
         "../../envs/darkroom.yaml"
-    localrule: True
     shell:
         "cat {input:q} 2> {log:q}"
