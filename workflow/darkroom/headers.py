@@ -185,6 +185,8 @@ def _read_time(start: Any, time: Any) -> str | None:
         midnight = datetime.fromisoformat(parts[1])
     except ValueError:
         return None
+    if not 1 < midnight.year < 9999:  # what a clock that was never set says; the night before has no date
+        return None
     moment = midnight + timedelta(hours=int(parts[2]), minutes=int(parts[3]), seconds=float(parts[4]))
     return moment.isoformat(timespec="milliseconds")
 
