@@ -128,7 +128,7 @@ def _name_master(kind: str, what: Any) -> str:
         return "master_bias"
     if kind == "dark":
         return "master_dark_rate" if what is None else f"master_dark_{what:g}s"
-    return f"master_flat_{make_slug(what or 'none')}"
+    return f"master_flat_{make_slug(what)}"
 
 
 def _start(frame: Frame) -> datetime:

@@ -55,13 +55,15 @@ def _name_setup(values: tuple[str | None, ...]) -> str:
     return "-".join([*(_keep_safe(str(part))[:40] for part in shown), digest])
 
 
-def make_slug(text: str) -> str:
-    """Return ``text`` as a file name: letters, digits and ``._+-:=@,()`` stay.
+def make_slug(text: str | None) -> str:
+    """Return ``text`` as a file name: letters, digits and ``._+-:=@,()`` stay; None is ``none``.
 
-    Where anything else had to go, or the text is long, a short digest keeps two texts apart.
+    Where anything else had to go, or the text is long or says none itself, a short digest keeps two texts apart.
     """
+    if text is None:
+        return "none"
     slug = _keep_safe(text)[:80]
-    if slug == text:
+    if slug == text and slug not in ("", "none"):
         return slug
     digest = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=3).hexdigest()
     return f"{slug}-{digest}" if slug else digest

@@ -156,7 +156,7 @@ def plan_jobs(plan: Plan, products: Products, lights_per_job: int) -> list[Job]:
     for light in plan.made:
         groups[light.group].append(light)
     for (night, setup, filter, exposure), lights in sorted(groups.items()):
-        stem = f"{night}/{setup}/lights_{make_slug(filter or 'none')}_{exposure}"
+        stem = f"{night}/{setup}/lights_{make_slug(filter or None)}_{exposure}"
         for start in range(0, len(lights), lights_per_job):
             batch = lights[start : start + lights_per_job]
             stale = [light for light in batch if not products.is_fresh(light)]
