@@ -1,0 +1,86 @@
+"""Setups: frames of one setup may be combined, and names are safe as paths."""
+
+import re
+
+import pytest
+
+from darkroom.setups import find_setup, make_slug
+from tests.unit.builders import make_frame
+
+
+def frame(**fields):
+    fields = {"camera": "Andor iKon", "rows": 100, "columns": 200, "readout": "1 MHz"} | fields
+    return make_frame("light", "m67.fits", **fields)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"camera": "Andor iXon"},
+        {"binning": "2x2"},
+        {"readout": "5 MHz"},
+        {"readout": None},
+        {"gain_setting": "100"},
+        {"offset_setting": "10"},
+        {"window": "0,512"},
+        {"rows": 101},
+        {"columns": 201},
+        {"rows": 200, "columns": 100},
+        {"overscan": "[193:200,1:100]"},
+        {"trim": "[1:192,1:100]"},
+        {"technique": "SPECTRUM"},
+    ],
+    ids=str,
+)
+def test_frames_that_must_not_be_combined_differ_in_setup(other):
+    assert find_setup(frame(**other)) != find_setup(frame())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kind": "dark", "filter": None},
+        {"filter": "B"},
+        {"object": "M13"},
+        {"exposure": 1.0},
+        {"start": "2025-01-01T00:00:00.000", "night": "2024-12-31"},
+        {"digest": "0"},
+        {"technique": "IMAGE"},
+        {"technique": "image,coadded"},
+    ],
+    ids=str,
+)
+def test_frames_that_may_be_combined_share_the_setup(other):
+    fields = {"camera": "Andor iKon", "rows": 100, "columns": 200, "readout": "1 MHz"} | other
+    assert find_setup(make_frame(fields.pop("kind", "light"), "x.fits", **fields)) == find_setup(frame())
+
+
+def test_setup_name_shows_camera_binning_and_size_and_is_one_path_part():
+    name = find_setup(frame(camera="../Andor/iKon {M} 934", binning="2x1"))
+    assert re.fullmatch(r"Andor_iKon_M_934-2x1-200x100-[0-9a-f]{6}", name)
+    assert find_setup(frame(camera=None)).startswith("camera-1x1-200x100-")
+
+
+@pytest.mark.parametrize("text", ["V", "M67_001", "Ha,OIII", "r_(Sloan)", "a=b:c@d+e", "M67.2024-03-10"])
+def test_safe_text_stays_as_it_is(text):
+    assert make_slug(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["g'", "H α", "a/b", "..", ".", "", " V", "-rf", ".hidden", "{x}", "*", "%", "x" * 100]
+)
+def test_unsafe_text_becomes_a_safe_part_and_a_digest(text):
+    slug = make_slug(text)
+    assert re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._+:=@,()-]*-)?[0-9a-f]{6}", slug)
+    assert len(slug) <= 87
+
+
+def test_no_filter_and_a_filter_called_none_are_told_apart():
+    assert make_slug(None) == "none"
+    assert re.fullmatch(r"none-[0-9a-f]{6}", make_slug("none"))
+
+
+def test_file_names_that_are_no_text_have_slugs():
+    assert make_slug(b"M67\xff".decode("utf-8", "surrogateescape")) != make_slug(
+        b"M67\xfe".decode("utf-8", "surrogateescape")
+    )
