@@ -9,7 +9,7 @@ from darkroom.products import read_raw, write_product
 
 def make_master_bias(recipe: dict, raw_paths: list[str], product: str) -> None:
     settings = recipe["settings"]
-    raws = [read_raw(path) for path in raw_paths]
+    raws = [read_raw(path, frame["digest"]) for path, frame in zip(raw_paths, recipe["frames"], strict=True)]
     images = [subtract_overscan(raw, settings["overscan"]).data for raw in raws]
 
     bias = combine_images(images, settings["combine"])

@@ -12,7 +12,7 @@ from darkroom.products import MasterShelf, read_raw, write_product
 
 def make_master_dark(recipe: dict, raw_paths: list[str], masters: MasterShelf, product: str) -> None:
     settings = recipe["settings"]
-    raws = [read_raw(path) for path in raw_paths]
+    raws = [read_raw(path, frame["digest"]) for path, frame in zip(raw_paths, recipe["frames"], strict=True)]
     bias = masters.read(recipe["bias"])
     images = [remove_pedestal(subtract_overscan(raw, settings["overscan"]), bias).data for raw in raws]
     quanta = np.ones(len(images))

@@ -17,7 +17,7 @@ def make_master_flat(recipe: dict, raw_paths: list[str], masters: MasterShelf, p
     bias = masters.read(recipe["bias"])
     kept, left_out = [], []
     for frame, path in zip(recipe["frames"], raw_paths, strict=True):
-        raw = read_raw(path)
+        raw = read_raw(path, frame["digest"])
         used = frame.get("dark")
         dark, scale = masters.read(used), used["scale"] if used else 1.0
         image = remove_pedestal(subtract_overscan(raw, settings["overscan"]), bias, dark, scale).data

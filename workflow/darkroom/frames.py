@@ -17,7 +17,7 @@ from typing import Any
 
 from darkroom.headers import describe_header, match_name, read_dialects
 from darkroom.nights import find_night
-from darkroom.raw import RawProblem, read_raw_header
+from darkroom.raw import RawProblem, digest_file, read_raw_header
 from darkroom.sections import Section, parse_section
 from darkroom.setups import find_setup
 
@@ -147,7 +147,7 @@ def _read_frame(path: str, name: str, status: os.stat_result, headers: dict[str,
     try:
         header = read_raw_header(path, status.st_size)
         with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+            digest = digest_file(file)
     except RawProblem as problem:
         return {"problem": str(problem)}
     except OSError as error:

@@ -14,13 +14,14 @@ from darkroom.products import JobProblem
 
 @contextmanager
 def report_to(path: str) -> Iterator[TextIO]:
-    """Open the job's log; a problem ends the job with one line there and on the terminal, not with a traceback."""
+    """Open the job's log; a problem ends the job with a line there and on the terminal, not with a traceback."""
     with open(path, "w", encoding="utf-8") as log:
         try:
             yield log
         except JobProblem as problem:
-            print(f"darkroom: {problem}", file=log)
-            print(f"darkroom: {problem}", file=sys.stderr)
+            for line in str(problem).splitlines():
+                print(f"darkroom: {line}", file=log)
+                print(f"darkroom: {line}", file=sys.stderr)
             sys.exit(1)
 
 

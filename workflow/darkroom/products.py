@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import warnings
@@ -15,6 +16,7 @@ from astropy.nddata import CCDData
 from numpy.typing import NDArray
 
 from darkroom.cards import clean_header
+from darkroom.raw import digest_file
 from darkroom.stamps import STAMP, TABLE, digest_recipe, read_stamp
 
 
@@ -22,16 +24,19 @@ class JobProblem(RuntimeError):
     """Why a product cannot be made, in one line for a person."""
 
 
-def read_raw(path: str) -> CCDData:
+def read_raw(path: str, digest: str) -> CCDData:
     """Return a raw frame in ADU as float32 (uint16 arithmetic would wrap below zero), with its header.
 
     Raises
     ------
     JobProblem
-        If the frame is gone or damaged since it was listed.
+        If the frame is gone, damaged, or no longer the one with this ``digest`` that the plan was made for.
     """
     try:
-        with warnings.catch_warnings(), fits.open(path, memmap=False) as hdus:
+        content = io.BytesIO(Path(path).read_bytes())
+        if digest_file(content) != digest:
+            raise JobProblem(f"{path}: the raw frame has changed since the plan was made; run snakemake again")
+        with warnings.catch_warnings(), fits.open(content, memmap=False) as hdus:
             warnings.simplefilter("ignore")  # odd cards were dealt with when the frame was listed
             data, header = hdus[0].data, hdus[0].header
             return CCDData(np.asarray(data, dtype=np.float32), unit=u.adu, meta=header)

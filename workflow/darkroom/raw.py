@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import warnings
+from typing import BinaryIO
 
 from astropy.io import fits
 
@@ -50,3 +52,8 @@ def read_raw_header(path: str, size: int) -> fits.Header:
     if size < needed:
         raise RawProblem(f"truncated: {size} of {needed} bytes")
     return header
+
+
+def digest_file(file: BinaryIO) -> str:
+    """Return 32 hex digits that stand for the content of a file that was opened for reading, or of a BytesIO."""
+    return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
