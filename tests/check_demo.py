@@ -27,9 +27,7 @@ def read_light(path: Path) -> np.ndarray:
     return data
 
 
-def predict_noise(
-    truth: dict, light: dict, scene: np.ndarray, dark_rate: np.ndarray, flat: np.ndarray
-) -> np.ndarray:
+def predict_noise(truth: dict, light: dict, scene: np.ndarray, dark_rate: np.ndarray, flat: np.ndarray) -> np.ndarray:
     """Predict the standard deviation in ADU of each pixel (ny, nx) of a perfectly calibrated light.
 
     With gain g, read noise R, scene S, flat f, dark rate r, Nb biases, Nd darks of t_d s, Nf flats of

@@ -129,9 +129,7 @@ class Truth:
         record["camera"] = Camera(**{**camera, "shape": tuple(camera["shape"])})
         record["darks"] = {float(exposure): count for exposure, count in record["darks"].items()}
         record["lights"] = {stem: Light(**light) for stem, light in record["lights"].items()}
-        return cls(
-            **record, scenes={stem: np.load(folder / f"scene_{stem}.npy") for stem in record["lights"]}
-        )
+        return cls(**record, scenes={stem: np.load(folder / f"scene_{stem}.npy") for stem in record["lights"]})
 
 
 def expose(
@@ -283,17 +281,13 @@ def simulate_night(
     truth = Truth(camera, date, biases, dict(darks), dict(flats), flat_signal)
     first = clock = datetime.fromisoformat(f"{date}T{start}+00:00")
 
-    def shoot(
-        stem: str, exposure: float, signal: Signal = 0.0, filter: str | None = None, **own: object
-    ) -> None:
+    def shoot(stem: str, exposure: float, signal: Signal = 0.0, filter: str | None = None, **own: object) -> None:
         nonlocal clock
         offset, warmth = rng.normal(0, [bias_drift, 0.05]).tolist()
         data = expose(camera, rng, signal=signal, exposure=exposure, filter=filter, bias_offset=offset)
         header = {"CCD-TEMP": round(SET_TEMPERATURE + warmth, 2), **own, **cards}
         path, kind = folder / f"{stem}.fits", stem.partition("_")[0]
-        write_frame(
-            path, data, kind=kind, exposure=exposure, time=clock, filter=filter, camera=camera, cards=header
-        )
+        write_frame(path, data, kind=kind, exposure=exposure, time=clock, filter=filter, camera=camera, cards=header)
         clock += timedelta(seconds=exposure + READOUT)
 
     for name, count in flats.items():

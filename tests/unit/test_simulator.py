@@ -45,9 +45,7 @@ def test_hot_pixels_have_the_asked_fraction():
 
 def test_overscan_holds_no_signal():
     camera = Camera(shape=(200, 100), overscan=20)
-    frame = expose(
-        camera, np.random.default_rng(1), signal=20000.0, exposure=600, filter="V", bias_offset=-5.0
-    )
+    frame = expose(camera, np.random.default_rng(1), signal=20000.0, exposure=600, filter="V", bias_offset=-5.0)
     assert frame.shape == (200, 120)
     overscan = frame[:, 100:]
     noise = camera.read_noise / camera.gain
@@ -72,9 +70,7 @@ def test_stars_keep_their_flux():
 def test_same_seed_gives_same_bytes(tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         simulate_night(tmp_path / name, seed=seed)
-    contents = {
-        name: [path.read_bytes() for path in sorted((tmp_path / name).iterdir())] for name in ("a", "b", "c")
-    }
+    contents = {name: [path.read_bytes() for path in sorted((tmp_path / name).iterdir())] for name in ("a", "b", "c")}
     assert len(contents["a"]) == 18
     assert contents["a"] == contents["b"]
     assert contents["a"] != contents["c"]

@@ -53,7 +53,7 @@ def describe_light(raw: fits.Header, recipe: dict[str, Any]) -> fits.Header:
         shift_coordinates(header, overscan["trim"])
     header["BUNIT"] = ("adu", "unit of the image")
     frame = recipe["frames"][0]
-    header["RAWFILE"] = (frame["name"], "raw frame")
+    header["RAWFILE"] = ascii(frame["name"])[1:-1]  # a comment might not fit
     header["RAWID"] = (frame["digest"], "its digest")
     return header
 

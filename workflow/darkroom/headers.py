@@ -16,6 +16,7 @@ from astropy.io.fits import VerifyError
 from astropy.io.fits.card import Undefined
 
 from darkroom.sections import Section, parse_section
+from darkroom.setups import make_printable
 
 DIALECTS = Path(__file__).parents[1] / "dialects"
 NUMBERS = ("exposure", "gain", "read_noise", "saturation")
@@ -132,7 +133,7 @@ def _fold(text: str) -> str:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else str(value).strip() or None
+    return None if value is None else make_printable(str(value)).strip() or None
 
 
 def _number(value: Any) -> float | None:

@@ -39,6 +39,11 @@ class Master:
     digest: str = ""
 
     @property
+    def mean_exposure(self) -> float:
+        """The mean exposure of its frames, in seconds."""
+        return sum(frame.exposure for frame in self.frames) / len(self.frames)
+
+    @property
     def label(self) -> str:
         """The master as a person says it, without its night."""
         if self.kind == "dark":
@@ -136,7 +141,7 @@ class Shelf:
         if difference <= self.rules["exposure_tolerance"]:
             return Match(master, f"{when}, {master.exposure:g} s within {self.rules['exposure_tolerance']:g} s")
         if self.rules["scale"] and not master.holds_bias:
-            scale = exposure / master.exposure
+            scale = exposure / master.mean_exposure
             return Match(master, f"{when}, {master.exposure:g} s scaled by {scale:.4g}", scale=scale)
         return None
 

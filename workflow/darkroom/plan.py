@@ -198,9 +198,20 @@ def _plan_light(light: Light, biases: Shelf, darks: Shelf, flats: Shelf, setting
     if settings["flat"]["use"]:
         found["flat"] = flats.find(_wanted(frame, filter=frame.filter))
     light.misses = [result for result in found.values() if isinstance(result, Miss)]
+    light.misses += _miss_for_cosmic_rays(frame, settings["lights"]["cosmic_rays"])
     if not light.misses:
         light.bias, light.dark, light.flat = (_as_match(found.get(kind)) for kind in ("bias", "dark", "flat"))
     return light
+
+
+def _miss_for_cosmic_rays(frame: Frame, rays: dict[str, Any]) -> list[Miss]:
+    """Return what L.A.Cosmic needs to know of a camera and neither header nor settings say."""
+    lacking = [key for key in ("gain", "read_noise") if rays["use"] and not (rays[key] or getattr(frame, key))]
+    where = f"(night {frame.night}, setup {frame.setup})"
+    return [
+        Miss(key, "for cosmic rays", where, "its header has none", f"lights.cosmic_rays.{key} gives it")
+        for key in lacking
+    ]
 
 
 def _as_match(result: Match | Miss | None) -> Match | None:

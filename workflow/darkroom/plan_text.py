@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from darkroom.frames import Frame
 from darkroom.matching import Master, Match, Miss
 from darkroom.plan import Light, Plan
+from darkroom.setups import make_printable
 
 MOST_NAMED = 3
 Item = TypeVar("Item")
@@ -145,7 +146,8 @@ def _describe_master(master: Master, used: bool) -> Iterator[str]:
 
 def _describe_light(light: Light) -> Iterator[str]:
     frame = light.frame
-    yield f"  {frame.name}: {frame.object or 'no object'}, {frame.filter or 'no filter'}, {frame.exposure:g} s"
+    what = f"{frame.object or 'no object'}, {frame.filter or 'no filter'}, {frame.exposure:g} s"
+    yield f"  {make_printable(frame.name)}: {what}"
     yield from (f"    SKIPPED: {replace(miss, where='')}" for miss in light.misses)
     for kind, match in _named_matches(light):
         yield f"    {kind}: {_file(match.master, frame.night)} ({match.why})"
@@ -178,6 +180,7 @@ def _by_folder(items: list[Item], folder: Callable[[Item], str]) -> list[tuple[s
 
 
 def _name_some(names: list[str], what: str, most: int) -> str:
+    shown = [make_printable(name) for name in names]
     if len(names) <= most:
-        return ", ".join(names)
-    return f"{len(names)} {what} ({names[0]} ... {names[-1]})"
+        return ", ".join(shown)
+    return f"{len(names)} {what} ({shown[0]} ... {shown[-1]})"

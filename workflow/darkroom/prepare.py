@@ -16,6 +16,7 @@ from darkroom.plan import Plan, make_plan
 from darkroom.plan_text import describe_plan, list_problems, plan_rows
 from darkroom.recipes import write_recipes
 from darkroom.settings import check_settings
+from darkroom.setups import make_printable
 from darkroom.staleness import Job, Products, plan_jobs, write_atomically, write_if_changed
 
 CACHE = ".cache"
@@ -134,7 +135,7 @@ def _say_nothing_usable(raw: Any, frames: list[Frame]) -> Iterable[str]:
         yield f"config.yaml: raw: no frames (.fits, .fit, .fts) anywhere under {where}"
         return
     yield f"config.yaml: raw: none of the {len(frames)} files under {where} can be used:"
-    yield from (f"  {frame.name}: {frame.problem}" for frame in frames[:10])
+    yield from (f"  {make_printable(frame.name)}: {frame.problem}" for frame in frames[:10])
     if len(frames) > 10:
         yield f"  and {len(frames) - 10} more; see frames.csv in the results folder"
 

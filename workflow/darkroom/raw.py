@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 import warnings
-from typing import BinaryIO
 
 from astropy.io import fits
 
@@ -54,6 +54,6 @@ def read_raw_header(path: str, size: int) -> fits.Header:
     return header
 
 
-def digest_file(file: BinaryIO) -> str:
+def digest_file(file: io.BufferedReader | io.BytesIO) -> str:
     """Return 32 hex digits that stand for the content of a file that was opened for reading, or of a BytesIO."""
     return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
