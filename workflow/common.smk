@@ -1,11 +1,18 @@
 # Plans while Snakemake parses; the rules look up what the plan says.
+import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+import darkroom
 from darkroom.prepare import PlanError, prepare, read_prepared
 from darkroom.progress import follow, summarise, warn
 from darkroom.settings import SettingsError
+
+# Scripts are to import the library that made the plan, even where another checkout is installed.
+LIBRARY = str(Path(darkroom.__file__).parents[1])
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")]))
 
 try:
     NIGHTS = prepare(config) if workflow.is_main_process else read_prepared(config)
