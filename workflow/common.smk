@@ -46,7 +46,17 @@ def raw_frames(product):
 
 def masters_used(product):
     """An input function: the masters that a master is made with."""
-    return lambda wildcards: [f"{NIGHTS.results}/{path}" for path in find_job(wildcards, product).masters]
+
+    def find_masters(wildcards):
+        job = find_job(wildcards, product)
+        return mark_masters(job, [f"{NIGHTS.results}/{path}" for path in job.masters])
+
+    return find_masters
+
+
+def mark_masters(job, paths):
+    """A job's masters: their time stamps decide nothing, but a stale job runs if one of them does, and after it."""
+    return paths if job.stale else ancient(paths)
 
 
 def memory_mb(product):

@@ -92,6 +92,10 @@ class Products:
         self.results = results
         self.stamps = StampCache(stored)
 
+    def exists(self, path: str) -> bool:
+        """Whether there is a product, whatever it was made by."""
+        return self.stamps.find(self.results / path, path)[1] is not None
+
     def is_fresh(self, item: Master | Light) -> bool:
         """Whether the product is there and was made by the very recipe of the plan."""
         return self.stamps.find(self.results / item.path, item.path)[0] == item.digest
@@ -166,7 +170,27 @@ def plan_jobs(plan: Plan, products: Products, lights_per_job: int) -> list[Job]:
                 jobs.append(_batch_job(name, fresh, products))
             if stale:
                 jobs.append(_batch_job(f"{name}_stale" if fresh else name, stale, products))
+    masters = {job.products[0]: job for job in jobs if job.kind != "calibrate_lights"}
+    below = {job.name: _list_below(job, masters, products) for job in jobs}
+    for job in jobs:
+        job.masters = below[job.name]
     return jobs
+
+
+def _list_below(job: Job, masters: dict[str, Job], products: Products) -> list[str]:
+    """Return a job's masters, and theirs, but for those that are gone and that nobody needs.
+
+    Snakemake judges no job downstream of one that runs: it runs them all, save where ancient() inputs are the only
+    link. So a stale job must wait for every master that may run, whatever fresh one lies between.
+    """
+    found = set(job.masters)
+    waiting = [masters[path] for path in job.masters]
+    while waiting:
+        master = waiting.pop()
+        more = {path for path in master.masters if master.stale or products.exists(path)} - found
+        found |= more
+        waiting += [masters[path] for path in more]
+    return sorted(found)
 
 
 def _master_job(master: Master, products: Products) -> Job:

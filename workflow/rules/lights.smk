@@ -9,7 +9,7 @@ for batch in NIGHTS.batches:
         input:
             recipe=in_results([batch.recipe])[0],
             frames=ancient([literal(path) for path in batch.frames]),
-            masters=ancient(in_results(batch.masters)),
+            masters=mark_masters(batch, in_results(batch.masters)),
         output:
             update(in_results(batch.products)),
         log:

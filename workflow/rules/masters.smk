@@ -26,7 +26,7 @@ rule make_master_dark:
     input:
         recipe=f"{RESULTS}/.recipes/{{night}}/{{setup}}/master_dark_{{exposure}}.json",
         frames=ancient(raw_frames("master_dark_{exposure}")),
-        masters=ancient(masters_used("master_dark_{exposure}")),
+        masters=masters_used("master_dark_{exposure}"),
     output:
         f"{RESULTS}/{{night}}/{{setup}}/master_dark_{{exposure}}.fits",
     log:
@@ -47,7 +47,7 @@ rule make_master_flat:
     input:
         recipe=f"{RESULTS}/.recipes/{{night}}/{{setup}}/master_flat_{{filter}}.json",
         frames=ancient(raw_frames("master_flat_{filter}")),
-        masters=ancient(masters_used("master_flat_{filter}")),
+        masters=masters_used("master_flat_{filter}"),
     output:
         f"{RESULTS}/{{night}}/{{setup}}/master_flat_{{filter}}.fits",
     log:
