@@ -96,16 +96,16 @@ def match_name(name: str, names: Mapping[str, list[str]]) -> str | None:
 
 
 def read_angle(value: Any) -> float | None:
-    """Return degrees from a number or from text such as ``-105 49 13`` or ``-105:49:13``; None if it is neither."""
+    """Return degrees from a number or from text such as ``-105 49 13`` or ``105:49:13 W``; None if it is neither."""
     number = _number(value)
     if number is not None or not isinstance(value, str):
         return number
-    parts = re.fullmatch(r"\s*([+-]?)(\d+)[\s:d]+(\d+)(?:[\s:m']+(\d+(?:\.\d*)?))?.*", value)
+    parts = re.fullmatch(r"\s*([+-]?)(\d+)[\s:d]+(\d+)(?:[\s:m']+(\d+(?:\.\d*)?))?(.*)", value)
     if not parts:
         return None
-    sign, degrees, minutes, seconds = parts.groups()
+    sign, degrees, minutes, seconds, rest = parts.groups()
     angle = int(degrees) + int(minutes) / 60 + float(seconds or 0) / 3600
-    return -angle if sign == "-" else angle
+    return -angle if sign == "-" or rest.strip().upper().endswith("W") else angle
 
 
 def _recognise(header: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -188,7 +188,10 @@ def _read_time(start: Any, time: Any) -> str | None:
         return None
     if not 1 < midnight.year < 9999:  # what a clock that was never set says; the night before has no date
         return None
-    moment = midnight + timedelta(hours=int(parts[2]), minutes=int(parts[3]), seconds=float(parts[4]))
+    hours, minutes, seconds = int(parts[2]), int(parts[3]), float(parts[4])
+    if hours > 24 or minutes > 59 or seconds >= 61:  # 60 is a leap second, or a program that rounds up
+        return None
+    moment = midnight + timedelta(hours=hours, minutes=minutes, seconds=seconds)
     return moment.isoformat(timespec="milliseconds")
 
 
