@@ -1,0 +1,196 @@
+"""Headers: numbers, angles, times and sections, however a card spells them or fails to."""
+
+import pytest
+from astropy.io import fits
+
+from darkroom.headers import describe_header, matches, read_angle
+
+NO_OVERRIDES = {"cards": {}, "words": {}}
+
+
+def describe(**cards):
+    header = fits.Header({name.replace("_", "-"): value for name, value in cards.items()})
+    return describe_header(header, NO_OVERRIDES)
+
+
+def from_text(*lines):
+    header = fits.Header.fromstring("".join(line.ljust(80) for line in (*lines, "END")))
+    return describe_header(header, NO_OVERRIDES)
+
+
+@pytest.mark.parametrize(
+    ("value", "degrees"),
+    [
+        ("-105 49 13", -(105 + 49 / 60 + 13 / 3600)),
+        ("-105:49:13", -(105 + 49 / 60 + 13 / 3600)),
+        ("-105d49m13s", -(105 + 49 / 60 + 13 / 3600)),
+        ("+10 30 00", 10.5),
+        ("10 30", 10.5),
+        (" 10 30 36.5 ", 10 + 30 / 60 + 36.5 / 3600),
+        ("-0 30 00", -0.5),
+        ("-00:00:36", -0.01),
+        ("70 44 07 W", -(70 + 44 / 60 + 7 / 3600)),
+        ("70:44:07W", -(70 + 44 / 60 + 7 / 3600)),
+        ("-70 44 07 W", -(70 + 44 / 60 + 7 / 3600)),
+        ("149 04 12 E", 149.07),
+        ("-105.82", -105.82),
+        (-105.82, -105.82),
+        (254, 254.0),
+    ],
+)
+def test_angles_are_read_as_degrees(value, degrees):
+    assert read_angle(value) == pytest.approx(degrees, abs=1e-12)
+
+
+@pytest.mark.parametrize("value", ["", "west", "105 W of here", None, True, "nan", float("inf"), "1:", ":1:2"])
+def test_what_is_no_angle_is_none(value):
+    assert read_angle(value) is None
+
+
+@pytest.mark.parametrize(
+    ("cards", "start"),
+    [
+        ({"DATE_OBS": "2024-03-10T23:59:30"}, "2024-03-10T23:59:30.000"),
+        ({"DATE_OBS": "2024-03-10T23:59:30.1239"}, "2024-03-10T23:59:30.123"),
+        ({"DATE_OBS": "2024-03-10T23:59:30."}, "2024-03-10T23:59:30.000"),
+        ({"DATE_OBS": "2024-03-10T23:59:30.5Z"}, "2024-03-10T23:59:30.500"),
+        ({"DATE_OBS": "2024-03-10 23:59:30"}, "2024-03-10T23:59:30.000"),
+        ({"DATE_OBS": "2024-03-10", "TIME_OBS": "23:59:30.25"}, "2024-03-10T23:59:30.250"),
+        ({"DATE_OBS": "2024-03-10", "UT": "7:05:09"}, "2024-03-10T07:05:09.000"),
+        ({"DATE_OBS": "2024-03-10T01:02:03", "TIME_OBS": "23:59:30"}, "2024-03-10T01:02:03.000"),
+        ({"DATE_BEG": "2024-03-10T01:02:03"}, "2024-03-10T01:02:03.000"),
+        ({"DATE_OBS": "27/02/97", "UT": "01:02:03"}, "1997-02-27T01:02:03.000"),
+        ({"DATE_OBS": "27/02/97 01:02:03"}, "1997-02-27T01:02:03.000"),
+        # a leap second, and a camera program that rounds up to sixty
+        ({"DATE_OBS": "2016-12-31T23:59:60"}, "2017-01-01T00:00:00.000"),
+        ({"DATE_OBS": "2024-02-29T23:59:60.0"}, "2024-03-01T00:00:00.000"),
+    ],
+)
+def test_start_is_read_from_one_card_or_two(cards, start):
+    assert describe(**cards)["start"] == start
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {},
+        {"DATE_OBS": "2024-03-10"},
+        {"DATE_OBS": "2024-03-10", "UT": 7.5},
+        {"DATE_OBS": "2024-03-10", "UT": "dawn"},
+        {"DATE_OBS": "2024-02-30T01:02:03"},
+        {"DATE_OBS": "2024-13-01T01:02:03"},
+        {"DATE_OBS": "2024-03-10T25:00:00"},
+        {"DATE_OBS": "2024-03-10T23:60:00"},
+        {"DATE_OBS": "2024-03-10T23:59:99"},
+        {"DATE_OBS": "yesterday"},
+        {"DATE_OBS": 2460380.5},
+        # what programs write that were never told the time, and a date that no calendar can shift
+        {"DATE_OBS": "0000-00-00T00:00:00"},
+        {"DATE_OBS": "0001-01-01T00:00:00"},
+        {"DATE_OBS": "9999-12-31T23:59:60"},
+    ],
+    ids=str,
+)
+def test_what_is_no_moment_is_none(cards):
+    assert describe(**cards)["start"] is None
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [(60, 60.0), (0.5, 0.5), ("40", 40.0), (" 40.5 ", 40.5), ("4.E1", 40.0), (1e-32, 1e-32)]
+)
+def test_exposure_is_a_number_even_if_written_as_text(value, seconds):
+    assert describe(EXPTIME=value)["exposure"] == seconds
+
+
+@pytest.mark.parametrize("value", ["", "long", "60 s", True, "nan", "inf"])
+def test_exposure_that_is_no_number_is_none(value):
+    assert describe(EXPTIME=value)["exposure"] is None
+
+
+def test_first_card_that_says_something_counts():
+    assert describe(EXPTIME="  ", EXPOSURE=30.0)["exposure"] == 30.0
+    assert describe(EXPTIME=60.0, EXPOSURE=30.0)["exposure"] == 60.0
+    assert describe(FILTER="", FILTNAM="  R ")["filter"] == "R"
+
+
+@pytest.mark.parametrize(
+    ("cards", "binning"),
+    [
+        ({}, "1x1"),
+        ({"XBINNING": 2, "YBINNING": 2}, "2x2"),
+        ({"XBINNING": 2}, "2x2"),
+        ({"XBINNING": 2, "YBINNING": 1}, "2x1"),
+        ({"XBINNING": 2.0, "YBINNING": "1"}, "2x1"),
+        ({"CCDSUM": "2 1"}, "2x1"),
+        ({"CCDSUM": "3 3"}, "3x3"),
+        ({"BINNING": "2x1"}, "2x1"),
+        ({"BINNING": 2}, "2x2"),
+    ],
+    ids=str,
+)
+def test_binning_is_written_in_one_way(cards, binning):
+    assert describe(**cards)["binning"] == binning
+
+
+def test_settings_of_the_camera_are_the_same_as_number_and_as_text():
+    assert describe(CAM_GAIN=100)["gain_setting"] == describe(CAM_GAIN="100.0")["gain_setting"] == "100"
+    assert describe(XORGSUBF=0, YORGSUBF=0)["window"] == describe()["window"] == "0,0"
+    assert describe(XORGSUBF=512, YORGSUBF=10.0)["window"] == "512,10"
+
+
+@pytest.mark.parametrize(
+    ("cards", "overscan", "trim"),
+    [
+        ({"BIASSEC": "[97:100,1:50]", "TRIMSEC": "[1:96,1:50]"}, "[97:100,1:50]", "[1:96,1:50]"),
+        ({"BIASSEC": " [97:100, 1:50] "}, "[97:100,1:50]", None),
+        ({"BIASSEC": "[97:101,1:50]", "TRIMSEC": "[1:96,1:51]"}, None, None),  # outside the image
+        ({"BIASSEC": "none", "TRIMSEC": 5}, None, None),
+        ({"BIASSEC": "[0:0,0:0]", "TRIMSEC": "[96:1,1:50]"}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_sections_that_make_no_sense_are_passed_over(cards, overscan, trim):
+    known = describe(NAXIS1=100, NAXIS2=50, **cards)
+    assert (known["overscan"], known["trim"]) == (overscan, trim)
+
+
+@pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyUserWarning")
+def test_undefined_and_broken_cards_say_nothing():
+    known = from_text(
+        "EXPTIME =                      / undefined",
+        "FILTER  = 'no end of text",
+        "OBJECT  = (1, 2",
+        "IMAGETYP= 'Light Frame'",
+        "XBINNING= = = =",
+        "DATE-OBS",
+        "LONG-OBS= 1.2.3.4",
+    )
+    assert known["exposure"] is None
+    assert known["kind"] == "light"
+    assert known["start"] is None
+    assert known["longitude"] is None
+    assert isinstance(known["binning"], str)
+
+
+def test_next_card_is_asked_where_the_first_is_undefined():
+    assert from_text("EXPTIME =", "EXPOSURE=                 12.5")["exposure"] == 12.5
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern", "same"),
+    [
+        ("Sky Flat", "*sky*flat*", True),
+        ("SKY_FLAT", "skyflat", True),
+        (0, 0, True),
+        ("0.0", 0, True),
+        (1e-5, 0, False),
+        ("zero", 0, False),
+        (None, 0, False),
+        (None, "*", False),
+        (5, "*", True),
+        ("dark", ["bias", "d?rk"], True),
+        ("dark", ["bias", 0], False),
+    ],
+)
+def test_values_match_globs_and_numbers(value, pattern, same):
+    assert matches(value, pattern) is same
