@@ -1,13 +1,13 @@
 # Darkroom: raw frames -> master bias -> master darks -> master flats -> calibrated lights.
-from pathlib import Path
-
 from snakemake.utils import min_version
 
 min_version("9.27")
 
 
-# an observer's own config.yaml in the working directory comes first, else the one beside this file
-configfile: "config.yaml" if Path("config.yaml").exists() else f"{workflow.basedir}/config.yaml"
+include: "workflow/config.smk"
+
+
+configfile: CONFIG_FILE  # an observer's own in the working directory, else the one beside this file
 
 
 include: "workflow/common.smk"

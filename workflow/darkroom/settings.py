@@ -32,6 +32,27 @@ def read_schema() -> dict[str, Any]:
     return yaml.safe_load(SCHEMA.read_text())
 
 
+def find_config_file(beside: str) -> str:
+    """Return the config.yaml of the working directory, or else the one in the folder ``beside``.
+
+    Raises
+    ------
+    SettingsError
+        If it is no YAML, or holds no keys; Snakemake would say neither which file nor where.
+    """
+    path = Path("config.yaml") if Path("config.yaml").exists() else Path(beside, "config.yaml")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise SettingsError([f"{path}{line}: not YAML: {error.problem}"]) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError([f"{path}: cannot be read: {' '.join(str(error).split())}"]) from None
+    if not isinstance(content, dict):
+        raise SettingsError([f"{path}: holds no keys such as 'raw: raw'; delete it to run with the defaults"])
+    return str(path)
+
+
 def check_settings(config: dict[str, Any]) -> dict[str, Any]:
     """Return the settings with every default filled in.
 
