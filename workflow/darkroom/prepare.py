@@ -56,6 +56,7 @@ def prepare(config: dict[str, Any]) -> Prepared:
     settings = check_settings(config)
     raw = _find_raw_folders(settings["raw"])
     results = Path(os.path.abspath(settings["results"]))
+    _keep_apart(results, raw)
     _make_writable(results)
     cache = _read_cache(results / CACHE / "frames.json")
     before = cache.get("readings")
@@ -119,6 +120,18 @@ def _find_raw_folders(raw: str | list[str]) -> list[Path]:
     return folders
 
 
+def _keep_apart(results: Path, raw: list[Path]) -> None:
+    """Refuse a results folder that would hide or touch raw frames: a raw folder, or a folder of other files in one."""
+    names = {path.name for path in results.iterdir()} if results.is_dir() else set()
+    strange = bool(names) and names.isdisjoint((CACHE, "frames.csv"))
+    target = Path(os.path.realpath(results))
+    for folder in map(Path, map(os.path.realpath, raw)):
+        if target == folder or (strange and target.is_relative_to(folder)):
+            raise PlanError(
+                f"config.yaml: results: {results} is for raw frames, and those are left alone; name a folder of its own"
+            )
+
+
 def _make_writable(results: Path) -> None:
     try:
         (results / CACHE).mkdir(parents=True, exist_ok=True)
@@ -144,6 +157,8 @@ def _refuse(plan: Plan, missing: str) -> str:
     """Return why no light is to be made, if none can be or the settings say to stop."""
     if plan.lights and not plan.made:
         return "no light can be calibrated, for want of masters (see the warnings above, or: snakemake plan)"
+    if not plan.lights and not plan.masters:
+        return "no master can be made, and there are no lights (see the warnings above, or: snakemake plan)"
     if plan.skipped and missing == "stop":
         return f"{len(plan.skipped)} light(s) lack a master, and config.yaml says missing: stop"
     return ""
