@@ -3,8 +3,6 @@ import os
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 import darkroom
 from darkroom.prepare import PlanError, prepare, read_prepared
 from darkroom.progress import follow, summarise, warn
@@ -13,6 +11,9 @@ from darkroom.settings import SettingsError
 # Scripts are to import the library that made the plan, even where another checkout is installed.
 LIBRARY = str(Path(darkroom.__file__).parents[1])
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")]))
+
+if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
+    sys.exit("darkroom: --cores 0: nothing can run on no cores; give 1 or more, or 'all'")
 
 try:
     NIGHTS = prepare(config) if workflow.is_main_process else read_prepared(config)
@@ -67,7 +68,7 @@ def memory_mb(product):
 def find_job(wildcards, product):
     name = f"{wildcards.night}/{wildcards.setup}/{product.format(**wildcards)}"
     if name not in NIGHTS.jobs:
-        raise WorkflowError(f"{name}: the plan has no such master; see {NIGHTS.results}/plan.txt")
+        sys.exit(f"darkroom: {name}: the plan has no such master; see {NIGHTS.results}/plan.txt")
     return NIGHTS.jobs[name]
 
 
