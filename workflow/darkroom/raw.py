@@ -28,10 +28,10 @@ def read_raw_header(path: str, size: int) -> fits.Header:
         If it cannot be read.
     """
     if size == 0:
-        raise RawProblem("an empty file (0 bytes)")
+        raise RawProblem("an empty file (0 bytes); copy it again")
     with open(path, "rb") as file:
         if file.read(9) != b"SIMPLE  =":
-            raise RawProblem("no FITS file (it does not begin with SIMPLE)")
+            raise RawProblem("no FITS file (it does not begin with SIMPLE); convert it or name it in exclude")
         file.seek(0)
         try:
             with warnings.catch_warnings():
@@ -40,7 +40,7 @@ def read_raw_header(path: str, size: int) -> fits.Header:
                 shape = [int(header[f"NAXIS{axis}"]) for axis in range(int(header["NAXIS"]), 0, -1)]
                 item = abs(int(header["BITPIX"])) // 8
         except (OSError, EOFError, fits.VerifyError):
-            raise RawProblem("its header does not end: truncated or damaged") from None
+            raise RawProblem("its header does not end: truncated or damaged; copy it again") from None
         except (KeyError, ValueError, TypeError):
             raise RawProblem("its header lacks BITPIX or NAXIS, or they are no numbers") from None
         start = file.tell()
@@ -50,7 +50,7 @@ def read_raw_header(path: str, size: int) -> fits.Header:
     if needed > LARGEST_IMAGE or item not in (1, 2, 4, 8):
         raise RawProblem(f"its header asks for {shape[1]} x {shape[0]} pixels of {8 * item} bits: damaged")
     if size < needed:
-        raise RawProblem(f"truncated: {size} of {needed} bytes")
+        raise RawProblem(f"truncated: {size} of {needed} bytes; copy it again")
     return header
 
 
