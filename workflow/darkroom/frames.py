@@ -198,15 +198,15 @@ def _place(frame: Frame, settings: dict[str, Any]) -> None:
     elif frame.kind == "dark":
         frame.filter = None
     if frame.kind == "unknown":
-        frame.problem = "neither its header nor its folder nor its name says what kind of frame it is"
+        frame.problem = "nothing tells what kind of frame it is (headers.words or headers.folders does)"
     elif frame.kind == "other":
-        frame.problem = f"'{frame.kind_from.removeprefix('header: ')}' is no bias, dark, flat or light"
+        frame.problem = f"'{frame.kind_from.removeprefix('header: ')}' is no bias, dark, flat or light (see headers.words)"
     elif frame.start is None:
-        frame.problem = "no date and time of observation, so it belongs to no night"
+        frame.problem = "no date and time of observation, so no night (headers.cards.start names the card)"
     elif frame.kind != "bias" and frame.exposure is None:
         frame.problem = "no exposure time in its header (headers.cards.exposure names the card)"
     elif frame.kind != "bias" and (frame.exposure or 0) <= 0:
-        frame.problem = f"an exposure of {frame.exposure:g} s"
+        frame.problem = f"an exposure of {frame.exposure:g} s (headers.cards.exposure names another card)"
     if frame.start is not None:
         frame.night, note = find_night(frame.start, frame.longitude, settings["site"])
         frame.notes = "; ".join(filter(None, [frame.notes, note]))
