@@ -200,7 +200,8 @@ def _place(frame: Frame, settings: dict[str, Any]) -> None:
     if frame.kind == "unknown":
         frame.problem = "nothing tells what kind of frame it is (headers.words or headers.folders does)"
     elif frame.kind == "other":
-        frame.problem = f"'{frame.kind_from.removeprefix('header: ')}' is no bias, dark, flat or light (see headers.words)"
+        word = frame.kind_from.removeprefix("header: ")
+        frame.problem = f"'{word}' is no bias, dark, flat or light (headers.words adds words)"
     elif frame.start is None:
         frame.problem = "no date and time of observation, so no night (headers.cards.start names the card)"
     elif frame.kind != "bias" and frame.exposure is None:
