@@ -1,16 +1,11 @@
 # Plans while Snakemake parses; the rules look up what the plan says.
-import os
 import sys
-from pathlib import Path
 
-import darkroom
-from darkroom.prepare import PlanError, prepare, read_prepared
+from darkroom.prepare import PlanError, prepare, read_prepared, show_scripts_this_library
 from darkroom.progress import follow, summarise, warn
 from darkroom.settings import SettingsError
 
-# Scripts are to import the library that made the plan, even where another checkout is installed.
-LIBRARY = str(Path(darkroom.__file__).parents[1])
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")]))
+show_scripts_this_library()
 
 if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
     sys.exit("darkroom: --cores 0: nothing can run on no cores; give 1 or more, or 'all'")

@@ -24,7 +24,7 @@ from darkroom.setups import find_setup
 SUFFIXES = (".fits", ".fit", ".fts")
 COMPRESSED = (".gz", ".bz2", ".fz", ".z", ".zip")
 # Raised when what a reading holds changes, so that old caches are read anew.
-READING_VERSION = 1
+READING_VERSION = 2
 
 
 @dataclass
@@ -153,10 +153,12 @@ def _read_frame(path: str, name: str, status: os.stat_result, headers: dict[str,
     except OSError as error:
         return {"problem": f"cannot be read: {error.strerror or error}"}
     known = describe_header(header, headers)
-    word = known.pop("kind_word")
+    word, calibrated = known.pop("kind_word"), known.pop("calibrated")
     kind, source = _find_kind(name, known.pop("kind"), word, headers)
     reading = {**known, "kind": kind, "kind_from": source, "digest": digest}
     reading |= {"rows": header["NAXIS2"], "columns": header["NAXIS1"]}
+    if calibrated:
+        reading["problem"] = f"no raw frame: it is calibrated already (CALSTAT = '{calibrated}')"
     _fill_from_path(reading, name, headers["path"])
     return reading
 

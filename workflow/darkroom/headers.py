@@ -56,7 +56,9 @@ def describe_header(header: Mapping[str, Any], overrides: dict[str, Any]) -> dic
     name, dialect = _recognise(header)
     cards = {concept: overrides["cards"].get(concept, []) + names for concept, names in dialect["cards"].items()}
     raw = {concept: _first_value(header, names) for concept, names in cards.items()}
-    known: dict[str, Any] = {concept: _text(raw[concept]) for concept in ("technique", "filter", "object", "camera")}
+    known: dict[str, Any] = {
+        concept: _text(raw[concept]) for concept in ("technique", "filter", "object", "camera", "calibrated")
+    }
     known |= {concept: _number(raw[concept]) for concept in NUMBERS}
     known["dialect"] = name
     known["kind_word"] = _text(raw["kind"])

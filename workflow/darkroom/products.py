@@ -121,14 +121,20 @@ def _stamp_header(header: fits.Header, recipe: dict[str, Any]) -> fits.Header:
     header["NIGHT"] = (recipe["night"], "date of the evening at the site")
     header["SETUP"] = recipe["setup"]
     for kind in ("bias", "dark", "flat"):
-        used = recipe.get(kind)
-        if used:
-            header[f"{kind.upper()}FIL"] = used["path"]  # a comment would not fit
-            header[f"{kind.upper()}ID"] = (used["digest"], "its recipe")
+        for number, used in enumerate(_masters_applied(recipe, kind), start=1):
+            suffix = "" if number == 1 else str(number)
+            header[f"{kind.upper()}FIL{suffix}"] = used["path"]  # a comment would not fit
+            header[f"{kind.upper()}ID{suffix}"] = (used["digest"], "its recipe")
     if recipe.get("dark"):
         header["DARKSCAL"] = (recipe["dark"]["scale"], "factor of the master dark")
     header["HISTORY"] = f"settings {json.dumps(recipe['settings'], sort_keys=True)}"
     return clean_header(header)
+
+
+def _masters_applied(recipe: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return the masters of a kind that went into a product, each once; flats may have a dark for each frame."""
+    uses = [recipe.get(kind), *(frame.get(kind) for frame in recipe["frames"])]
+    return list({used["path"]: used for used in uses if used}.values())[:9]
 
 
 def _list_steps(recipe: dict[str, Any]) -> str:
@@ -138,7 +144,7 @@ def _list_steps(recipe: dict[str, Any]) -> str:
         "O": overscan.get("section"),
         "T": overscan.get("trim"),
         "B": recipe.get("bias"),
-        "D": recipe.get("dark") or any(frame.get("dark") for frame in recipe["frames"]),
+        "D": _masters_applied(recipe, "dark"),
         "F": recipe.get("flat"),
         "C": recipe["settings"].get("cosmic_rays"),
     }

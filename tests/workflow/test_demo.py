@@ -1,0 +1,82 @@
+"""The demonstration night, as `make demo` makes it, and what a person meets in a first run."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.running import REPOSITORY, find_lights, run_snakemake
+from tests.simulator import Camera, simulate_night
+
+TESTS = REPOSITORY / "tests"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The demonstration night, simulated and reduced."""
+    folder = tmp_path_factory.mktemp("demo")
+    subprocess.run([sys.executable, TESTS / "simulator.py", folder / "raw"], check=True, capture_output=True)
+    return folder, run_snakemake(folder, cores=2)
+
+
+@pytest.mark.slow
+def test_demonstration_night_meets_the_truth(demo):
+    folder, _ = demo
+    check = [sys.executable, TESTS / "check_demo.py", folder / "raw", folder / "results"]
+    answer = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout
+    assert "within 0.1 % of the true sky and 3 % of the true noise" in answer.stdout
+
+
+@pytest.mark.slow
+def test_a_light_spoilt_by_one_adu_does_not_pass(demo):
+    """The check of the demonstration itself can fail: 0.3 % of the sky is seen."""
+    from astropy.io import fits
+
+    folder, _ = demo
+    path = next(iter(find_lights(folder / "results").values()))
+    kept = path.read_bytes()
+    with fits.open(path, mode="update") as hdus:
+        hdus[0].data += 3
+    check = [sys.executable, TESTS / "check_demo.py", folder / "raw", folder / "results"]
+    answer = subprocess.run(check, capture_output=True, text=True, check=False)
+    path.write_bytes(kept)
+    assert answer.returncode == 1
+    assert path.stem in answer.stdout
+
+
+@pytest.mark.slow
+def test_a_run_says_how_far_it_is_and_what_it_made(demo):
+    _, run = demo
+    assert "of 8 jobs done" in run.stderr
+    assert "left" in run.stderr
+    assert "1 night(s), 1 setup(s), 4 master(s); 8 of 8 light(s) calibrated" in run.stderr
+    assert "plan.txt" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_the_workflow_is_lint_clean(tmp_path):
+    simulate_night(tmp_path / "raw", camera=Camera(shape=(32, 32)))
+    answer = run_snakemake(tmp_path, "--lint")
+    assert "in a good condition" in answer.stdout + answer.stderr
+
+
+@pytest.mark.slow
+def test_nothing_to_do_is_said_quickly_for_a_night_of_100_frames(tmp_path):
+    lights = {(name, seconds): 11 for name in "BV" for seconds in (60.0, 120.0)}
+    simulate_night(
+        tmp_path / "raw",
+        camera=Camera(shape=(64, 64)),
+        biases=16,
+        darks={60.0: 10, 120.0: 10},
+        flats={"B": 10, "V": 10},
+        lights=lights,
+    )
+    assert len(list((tmp_path / "raw").iterdir())) == 100
+    run_snakemake(tmp_path, cores=2)
+    start = time.monotonic()
+    again = run_snakemake(tmp_path, cores=2)
+    seconds = time.monotonic() - start
+    assert "Nothing to be done" in again.stderr
+    assert seconds < 3
