@@ -23,6 +23,7 @@ from darkroom.setups import find_setup
 
 SUFFIXES = (".fits", ".fit", ".fts")
 COMPRESSED = (".gz", ".bz2", ".fz", ".z", ".zip")
+UNREADABLE = "cannot be read"
 # Raised when what a reading holds changes, so that old caches are read anew.
 READING_VERSION = 2
 
@@ -75,27 +76,57 @@ COLUMNS = [field.name for field in fields(Frame)]
 def list_files(raw: list[Path], results: Path) -> Iterator[tuple[str, str, os.stat_result]]:
     """Yield path, name below its raw folder and status of every file with a FITS suffix, in a stable order.
 
-    The results folder, hidden folders, and folders seen before (loops of links) are passed over.
+    The results folder, hidden folders, and folders seen before (loops of links) are passed over. A folder that cannot
+    be read is yielded itself.
     """
     seen: set[tuple[int, int]] = set()
+    if results.exists():
+        seen.add(_identify(os.stat(results)))
 
     def walk(folder: str, prefix: str) -> Iterator[tuple[str, str, os.stat_result]]:
         status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen or Path(folder) == results:
+        if _identify(status) in seen:
             return
-        seen.add((status.st_dev, status.st_ino))
-        for entry in sorted(os.scandir(folder), key=lambda e: e.name):
-            if entry.is_dir():
+        seen.add(_identify(status))
+        try:
+            entries = sorted(os.scandir(folder), key=lambda e: e.name)
+        except OSError:
+            yield folder, prefix.rstrip("/"), status
+            return
+        for entry in entries:
+            if _is_folder(entry):
                 if not entry.name.startswith("."):
                     yield from walk(entry.path, f"{prefix}{entry.name}/")
             elif Path(entry.name.lower().removesuffix(_compression(entry.name))).suffix in SUFFIXES:
                 try:
                     yield entry.path, prefix + entry.name, entry.stat()
-                except FileNotFoundError:  # a dangling link: its own status, so that it is named
+                except OSError:  # a link that leads nowhere: its own status, so that it is named
                     yield entry.path, prefix + entry.name, entry.stat(follow_symlinks=False)
 
-    for root in raw:
-        yield from walk(str(root), "" if len(raw) == 1 else f"{root.name}/")
+    for root, prefix in zip(raw, _name_roots(raw), strict=True):
+        yield from walk(str(root), prefix)
+
+
+def _name_roots(raw: list[Path]) -> list[str]:
+    """Return what the names of frames begin with: of several raw folders, the last parts that tell them apart."""
+    if len(raw) == 1:
+        return [""]
+    for count in range(1, max(len(root.parts) for root in raw) + 1):
+        names = ["/".join(root.parts[-count:]).lstrip("/") + "/" for root in raw]
+        if len(set(names)) == len(set(raw)):
+            break
+    return names
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _identify(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache: dict[str, Any]) -> list[Frame]:
@@ -111,7 +142,9 @@ def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache
     def read(item: tuple[str, str, os.stat_result]) -> dict[str, Any]:
         path, name, status = item
         known = old.get(path)
-        if known and known["name"] == name and known["stat"] == [status.st_size, status.st_mtime_ns]:
+        same = known and known["name"] == name and known["stat"] == [status.st_size, status.st_mtime_ns]
+        # chmod changes neither size nor time, so what could not be read is tried again
+        if same and not known["reading"].get("problem", "").startswith(UNREADABLE):
             return known
         reading = _read_frame(path, name, status, headers)
         return {"name": name, "stat": [status.st_size, status.st_mtime_ns], "reading": reading}
@@ -129,7 +162,7 @@ def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache
             mtime_ns=known["stat"][1],
             **known["reading"],
         )
-        if _is_excluded(frame.name, excluded):
+        if _is_excluded(frame, raw, excluded):
             frame.problem = "excluded by config.yaml: exclude"
         elif not frame.problem:
             _place(frame, settings)
@@ -140,6 +173,8 @@ def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache
 
 def _read_frame(path: str, name: str, status: os.stat_result, headers: dict[str, Any]) -> dict[str, Any]:
     """Return a frame's reading: its fields but those that depend on the settings of the night."""
+    if stat.S_ISDIR(status.st_mode):
+        return {"problem": f"{UNREADABLE}: permission denied for this folder"}
     if not stat.S_ISREG(status.st_mode):
         return {"problem": "not a regular file"}
     if _compression(name):
@@ -151,12 +186,12 @@ def _read_frame(path: str, name: str, status: os.stat_result, headers: dict[str,
     except RawProblem as problem:
         return {"problem": str(problem)}
     except OSError as error:
-        return {"problem": f"cannot be read: {error.strerror or error}"}
+        return {"problem": f"{UNREADABLE}: {error.strerror or error}"}
     known = describe_header(header, headers)
     word, calibrated = known.pop("kind_word"), known.pop("calibrated")
     kind, source = _find_kind(name, known.pop("kind"), word, headers)
     reading = {**known, "kind": kind, "kind_from": source, "digest": digest}
-    reading |= {"rows": header["NAXIS2"], "columns": header["NAXIS1"]}
+    reading |= {"rows": int(header["NAXIS2"]), "columns": int(header["NAXIS1"])}
     if calibrated:
         reading["problem"] = f"no raw frame: it is calibrated already (CALSTAT = '{calibrated}')"
     _fill_from_path(reading, name, headers["path"])
@@ -248,9 +283,12 @@ def _drop_doubles(frames: list[Frame]) -> None:
             frame.problem = f"the same content as {first[frame.digest]}"
 
 
-def _is_excluded(name: str, patterns: list[str]) -> bool:
-    folded = name.casefold()
-    return any(fnmatchcase(folded, p) or fnmatchcase(folded.rsplit("/", 1)[-1], p) for p in patterns)
+def _is_excluded(frame: Frame, raw: list[Path], patterns: list[str]) -> bool:
+    if not patterns:
+        return False
+    path = Path(frame.path)
+    names = {frame.name, path.name, *(str(path.relative_to(root)) for root in raw if path.is_relative_to(root))}
+    return any(fnmatchcase(name.casefold(), pattern) for name in names for pattern in patterns)
 
 
 def _compression(name: str) -> str:

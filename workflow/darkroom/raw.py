@@ -10,6 +10,7 @@ import warnings
 from astropy.io import fits
 
 BLOCK = 2880
+BITPIX = (8, 16, 32, 64, -32, -64)
 LARGEST_IMAGE = 2**33  # bytes; more is a damaged header, not a camera
 
 
@@ -41,13 +42,13 @@ def read_raw_header(path: str, size: int) -> fits.Header:
                 item = abs(int(header["BITPIX"])) // 8
         except (OSError, EOFError, fits.VerifyError):
             raise RawProblem("its header does not end: truncated or damaged; copy it again") from None
-        except (KeyError, ValueError, TypeError):
+        except (KeyError, ValueError, TypeError, OverflowError):
             raise RawProblem("its header lacks BITPIX or NAXIS, or they are no numbers") from None
         start = file.tell()
     if len(shape) != 2 or min(shape) < 1:
         raise RawProblem(f"no two-dimensional image in the first HDU (NAXIS = {len(shape)})")
     needed = start + math.prod(shape) * item
-    if needed > LARGEST_IMAGE or item not in (1, 2, 4, 8):
+    if needed > LARGEST_IMAGE or header["BITPIX"] not in BITPIX:
         raise RawProblem(f"its header asks for {shape[1]} x {shape[0]} pixels of {8 * item} bits: damaged")
     if size < needed:
         raise RawProblem(f"truncated: {size} of {needed} bytes; copy it again")
