@@ -276,9 +276,12 @@ def _check_regions(frame: Frame) -> str:
 
 
 def _drop_doubles(frames: list[Frame]) -> None:
-    """Let a second file of the same content take no part, so that a copy weighs nothing."""
+    """Let a second file of the same content take no part, so that a copy weighs nothing.
+
+    The one of the shortest file name stays: a copy's has something added, often in front ("Copy of", "(copy)").
+    """
     first: dict[str, str] = {}
-    for frame in frames:
+    for frame in sorted(frames, key=lambda frame: (len(frame.name.rsplit("/", 1)[-1]), frame.name)):
         if frame.digest and not frame.problem and first.setdefault(frame.digest, frame.name) != frame.name:
             frame.problem = f"the same content as {first[frame.digest]}"
 
