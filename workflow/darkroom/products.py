@@ -42,8 +42,8 @@ def read_raw(path: str, digest: str) -> CCDData:
             return CCDData(np.asarray(data, dtype=np.float32), unit=u.adu, meta=header)
     except FileNotFoundError:
         raise JobProblem(f"{path}: the raw frame is gone since the plan was made; run snakemake again") from None
-    except (OSError, TypeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except (OSError, TypeError, ValueError, LookupError, AttributeError, fits.VerifyError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise JobProblem(f"{path}: the raw frame cannot be read ({reason}); mend it or name it in exclude") from None
 
 
@@ -76,7 +76,7 @@ class MasterShelf:
                     raise JobProblem(f"{path}: made by another recipe than the plan's; run snakemake again")
                 with fits.open(path, memmap=False) as hdus:
                     self._read[wanted["path"]] = CCDData(np.asarray(hdus[0].data, dtype=np.float32), unit=u.adu)
-            except OSError as error:
+            except (OSError, TypeError, ValueError) as error:
                 raise JobProblem(f"{path}: the master cannot be read ({error}); delete it and run again") from None
         return self._read[wanted["path"]]
 
