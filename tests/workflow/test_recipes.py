@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import yaml
 from astropy import units as u
+from astropy.io import fits
 from astropy.nddata import CCDData
 
 from darkroom.settings import check_settings, fill_defaults, read_schema
@@ -42,6 +43,7 @@ def test_recipe_holds_only_what_differs_and_says_how_it_is_used(name: str) -> No
     assert f"snakemake --cores all --configfile workflow/recipes/{name}.yaml" in comment[-1]
 
 
+@pytest.mark.slow
 def test_median_rate(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     lights = {("V", 60.0): 2, ("V", 150.0): 1}
@@ -76,6 +78,7 @@ def class_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_teaching(class_night: Path) -> None:
     raw = class_night / "raw"
 
@@ -98,6 +101,7 @@ def test_teaching(class_night: Path) -> None:
         assert_agrees(made[stem], light / flat)
 
 
+@pytest.mark.slow
 def test_teaching_stops_where_a_dark_to_be_scaled_holds_its_bias(class_night: Path) -> None:
     (class_night / "whole.yaml").write_text("dark: {subtract_bias: false}\n")
 
@@ -116,6 +120,15 @@ def test_teaching_stops_where_a_dark_to_be_scaled_holds_its_bias(class_night: Pa
     assert "Traceback" not in said
 
 
+def saturate_star(path: Path) -> None:
+    """Put a star in a raw frame whose core is full, at less than 65535 ADU, and as sharp as a cosmic ray."""
+    header, data = read_header(path), fits.getdata(path)
+    data[22:32, 4:14] = 9000
+    data[26:28, 8:10] = 62000
+    fits.PrimaryHDU(data, header).writeto(path, overwrite=True)
+
+
+@pytest.mark.slow
 def test_no_darks(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     camera = Camera(shape=CAMERA.shape, seed=CAMERA.seed)
@@ -133,6 +146,7 @@ def test_no_darks(tmp_path: Path) -> None:
     moved |= {path.stem: path for path in raw.glob("*.fits")}
     rng = np.random.default_rng(5)
     hits = {stem: add_hits(path, rng) for stem, path in moved.items() if stem.startswith("light")}
+    saturate_star(moved["light_V_60s_001"])
 
     run = run_snakemake(tmp_path, configfile=RECIPES / "no-darks.yaml")
 
@@ -161,6 +175,7 @@ def test_no_darks(tmp_path: Path) -> None:
             assert_agrees(made[moved[stem].stem], light)
 
 
+@pytest.mark.slow
 def test_by_folder(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     simulate_night(
@@ -170,7 +185,7 @@ def test_by_folder(tmp_path: Path) -> None:
         flats={"V": 4, "B": 5},
         lights={("V", 60.0): 1, ("B", 90.0): 1},
         light_signal=(2000, 3000),
-        cards={"IMAGETYP": None, "SITELONG": None, "SITELAT": None},
+        cards={"IMAGETYP": None, "OBSTYPE": "OBJECT", "SITELONG": None, "SITELAT": None},  # OBJECT, whatever it is
     )
     folders = {"bias_*": "Bias", "dark_*": "Darks", "flat_*": "Flats", "light_*": "ScienceImages"}
     moved = arrange(raw, folders)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from astropy.io import fits
 
 from tests.running import RECIPES, find_lights, find_masters, read_header, read_image, run_snakemake
@@ -34,6 +35,7 @@ def masters_by_filter(results: Path) -> dict[str, Path]:
     return {read_header(path)["FILTER"]: path for path in results.glob("*/*/master_flat_*.fits")}
 
 
+@pytest.mark.slow
 def test_cryogenic(tmp_path: Path) -> None:
     raw, results = tmp_path / "raw", tmp_path / "results"
     exposures = (300.0, 300.4, 300.6)
@@ -85,6 +87,7 @@ def test_cryogenic(tmp_path: Path) -> None:
     assert "dark.exposure_tolerance" in said
 
 
+@pytest.mark.slow
 def test_thermoelectric(tmp_path: Path) -> None:
     raw, results = tmp_path / "raw", tmp_path / "results"
     simulate_night(
