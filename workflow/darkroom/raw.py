@@ -33,6 +33,8 @@ def read_raw_header(path: str, size: int) -> fits.Header:
     with open(path, "rb") as file:
         if file.read(9) != b"SIMPLE  =":
             raise RawProblem("no FITS file (it does not begin with SIMPLE); convert it or name it in exclude")
+        if size < BLOCK:
+            raise RawProblem(f"truncated: {size} bytes hold no header; copy it again")
         file.seek(0)
         try:
             with warnings.catch_warnings():
