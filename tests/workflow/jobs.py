@@ -1,0 +1,49 @@
+"""What the tests of bad input share: small nights, a plan without Snakemake, and one job run in this process."""
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, ResourceList, Snakemake, Wildcards
+
+from darkroom.prepare import Prepared, prepare
+from darkroom.staleness import Job
+from tests.running import REPOSITORY
+from tests.simulator import Camera, Truth, simulate_night
+
+CAMERA = Camera(shape=(48, 56))
+
+
+def make_night(folder: Path, **own: Any) -> Truth:
+    """Write two frames of each kind, in V and of 60 s; `own` is what differs, as in `simulate_night`."""
+    two = {"biases": 2, "darks": {60.0: 2}, "flats": {"V": 2}, "lights": {("V", 60.0): 2}}
+    return simulate_night(folder, **{"camera": CAMERA, **two, **own})
+
+
+def plan_night(folder: Path, **config: Any) -> Prepared:
+    """Plan the night in `folder`/raw, with products in `folder`/results."""
+    return prepare({"raw": str(folder / "raw"), "results": str(folder / "results"), **config})
+
+
+def run_job(nights: Prepared, job: Job) -> None:
+    """Run a job's script as Snakemake would."""
+    results = Path(nights.results)
+    files = InputFiles([str(results / job.recipe), *job.frames, *(str(results / path) for path in job.masters)])
+    files._set_name("recipe", 0)
+    files._set_name("frames", 1, end=1 + len(job.frames))
+    files._set_name("masters", 1 + len(job.frames), end=len(files))
+    log = results / job.log
+    log.parent.mkdir(parents=True, exist_ok=True)
+    snakemake = Snakemake(
+        input_=files,
+        output=OutputFiles([str(results / path) for path in job.products]),
+        params=Params(fromdict={"results": nights.results}),
+        wildcards=Wildcards(),
+        threads=1,
+        resources=ResourceList(),
+        log=Log([str(log)]),
+        config={},
+        rulename=job.kind,
+        bench_iteration=None,
+    )
+    runpy.run_path(str(REPOSITORY / "scripts" / f"{job.kind}.py"), init_globals={"snakemake": snakemake})
