@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,7 +69,7 @@ def describe_master(raws: Sequence[fits.Header], recipe: dict[str, Any]) -> fits
     for card in list(header.cards):
         if card.keyword in _COMMENTARY:
             continue
-        if _WCS.fullmatch(card.keyword) or any(raw.get(card.keyword) != card.value for raw in raws[1:]):
+        if _WCS.fullmatch(card.keyword) or not _is_common(card, raws[1:]):
             header.remove(card.keyword, ignore_missing=True, remove_all=True)
     for keyword in ("COMMENT", "HISTORY"):  # written of one exposure each
         header.remove(keyword, ignore_missing=True, remove_all=True)
@@ -88,9 +89,21 @@ def shift_coordinates(header: fits.Header, trim: str) -> None:
     section = parse_section(trim)
     for axis, offset in (("1", section.x1 - 1), ("2", section.y1 - 1)):
         if offset:
-            for keyword in list(header):
+            for keyword in dict.fromkeys(header):  # each once
                 if re.fullmatch(f"CRPIX{axis}[A-Z]?|LTV{axis}", keyword):
-                    header[keyword] = header[keyword] - offset
+                    _shift_card(header, keyword, offset)
+
+
+def _shift_card(header: fits.Header, keyword: str, offset: int) -> None:
+    with suppress(fits.VerifyError, TypeError):  # what is no number has no place to move from
+        header[keyword] = header[keyword] - offset
+
+
+def _is_common(card: fits.Card, others: Sequence[fits.Header]) -> bool:
+    try:
+        return all(other.get(card.keyword) == card.value for other in others)
+    except fits.VerifyError:  # a card that cannot be parsed says nothing
+        return False
 
 
 def clean_header(header: fits.Header) -> fits.Header:
@@ -107,7 +120,7 @@ def clean_header(header: fits.Header) -> fits.Header:
             else:
                 clean.append(card)
         except (fits.VerifyError, ValueError):
-            lost.append(ascii(str(card)[:72]))
+            lost.append(ascii((card._image or card.keyword)[:72].rstrip()))  # str(card) would fail as well
     for text in lost:
         clean.add_history(f"raw card: {text}")
     if any(isinstance(card.value, str) and len(card.value) > 67 for card in clean.cards):
