@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from darkroom.calibrate import divide_flat, remove_cosmic_rays, remove_pedestal
+from darkroom.calibrate import FULL_SCALE, divide_flat, remove_cosmic_rays, remove_pedestal
 from darkroom.cards import describe_light
 from darkroom.job import read_job, report_to
-from darkroom.overscan import subtract_overscan
+from darkroom.overscan import subtract_overscan, trim_frame
 from darkroom.products import JobProblem, MasterShelf, read_raw, write_product
 from darkroom.stamps import digest_recipe, read_stamp
 
@@ -22,7 +22,9 @@ def calibrate_light(recipe: dict, raw_path: str, masters: MasterShelf, product: 
     if recipe["flat"]:
         light, no_flat = divide_flat(light, masters.read(recipe["flat"]), settings["flat_minimum"])
     if settings["cosmic_rays"]:
-        light = remove_cosmic_rays(light, settings["cosmic_rays"])
+        full = settings["cosmic_rays"]["saturation"] or FULL_SCALE
+        saturated = trim_frame(raw, settings["overscan"]).data >= full
+        light = remove_cosmic_rays(light, saturated, settings["cosmic_rays"])
     if no_flat is not None:
         light.data[no_flat] = np.nan
     write_product(product, light.data, describe_light(raw.header, recipe), recipe)

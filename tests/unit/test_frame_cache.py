@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from darkroom import frames as frames_module
+from darkroom import readings as readings_module
 from darkroom.prepare import _read_cache
 from tests.unit.builders import index, write_raw
 
@@ -21,13 +21,13 @@ def raw(tmp_path):
 def opened(monkeypatch):
     """The names of the files that are opened."""
     names = []
-    read = frames_module.read_raw_header
+    read = readings_module.read_raw_header
 
     def watch(path, size):
         names.append(os.path.basename(path))
         return read(path, size)
 
-    monkeypatch.setattr(frames_module, "read_raw_header", watch)
+    monkeypatch.setattr(readings_module, "read_raw_header", watch)
     return names
 
 
@@ -117,7 +117,7 @@ def test_frame_that_could_not_be_read_is_tried_again(raw, monkeypatch):
         def refuse(path, size):
             raise PermissionError(13, "Permission denied")
 
-        patch.setattr(frames_module, "read_raw_header", refuse)
+        patch.setattr(readings_module, "read_raw_header", refuse)
         assert index(raw, cache)["light_1.fits"].problem == "cannot be read: Permission denied"
     # chmod changes neither size nor time
     assert index(raw, through_json(cache))["light_1.fits"].problem == ""

@@ -105,9 +105,8 @@ def test_thermoelectric(tmp_path: Path) -> None:
     for path in raw.glob("*.fits"):  # the overscan sees light, so that its level is wrong
         with fits.open(path, mode="update") as hdus:
             hdus[0].data[:, COLUMNS:] += 200
-    (tmp_path / "mine.yaml").write_text(f'overscan: {{trim: "{KEPT}"}}\n')
 
-    run_snakemake(tmp_path, configfile=[RECIPES / "thermoelectric.yaml", "mine.yaml"])
+    run_snakemake(tmp_path, configfile=RECIPES / "thermoelectric.yaml")
 
     def trim(paths: object) -> np.ndarray:
         return read_stack(paths)[..., :COLUMNS]

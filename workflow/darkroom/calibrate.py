@@ -48,18 +48,25 @@ def divide_flat(frame: CCDData, flat: CCDData, minimum: float) -> tuple[CCDData,
     return ccdproc.flat_correct(frame, safe, norm_value=1.0, add_keyword=None), bad
 
 
-def remove_cosmic_rays(frame: CCDData, settings: dict[str, Any]) -> CCDData:
+def remove_cosmic_rays(frame: CCDData, saturated: NDArray[np.bool_], settings: dict[str, Any]) -> CCDData:
     """Replace cosmic ray hits by the median of their surroundings (L.A.Cosmic, van Dokkum 2001, PASP 113, 1420).
 
-    ``settings`` holds ``gain`` (e-/ADU), ``read_noise`` (e-), ``saturation`` (ADU), ``sigma``, ``neighbour_fraction``
-    and ``contrast``.
+    Parameters
+    ----------
+    frame : CCDData
+        Calibrated, in ADU.
+    saturated : array of bool
+        Where the raw frame was full. L.A.Cosmic spares stars that reach a level; after bias and flat that level is
+        no longer the camera's, so it gets the lowest that a full pixel has now.
+    settings : dict
+        ``gain`` (e-/ADU), ``read_noise`` (e-), ``sigma``, ``neighbour_fraction`` and ``contrast``.
     """
-    saturation = settings["saturation"] or FULL_SCALE
+    full = frame.data[saturated & np.isfinite(frame.data)]
     cleaned = ccdproc.cosmicray_lacosmic(
         frame,
         gain=settings["gain"],
         readnoise=settings["read_noise"],
-        satlevel=saturation * settings["gain"],
+        satlevel=float(full.min()) * settings["gain"] if full.size else np.inf,
         sigclip=settings["sigma"],
         sigfrac=settings["neighbour_fraction"],
         objlim=settings["contrast"],

@@ -5,9 +5,7 @@ Only new or changed files are opened: the readings are kept in a cache by path, 
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
@@ -15,17 +13,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from darkroom.headers import describe_header, match_name, read_dialects
+from darkroom.folders import list_files
 from darkroom.nights import find_night
-from darkroom.raw import RawProblem, digest_file, read_raw_header
+from darkroom.readings import UNREADABLE, digest_reader, read_frame
 from darkroom.sections import Section, parse_section
 from darkroom.setups import find_setup
-
-SUFFIXES = (".fits", ".fit", ".fts")
-COMPRESSED = (".gz", ".bz2", ".fz", ".z", ".zip")
-UNREADABLE = "cannot be read"
-# Raised when what a reading holds changes, so that old caches are read anew.
-READING_VERSION = 2
 
 
 @dataclass
@@ -73,66 +65,10 @@ class Frame:
 COLUMNS = [field.name for field in fields(Frame)]
 
 
-def list_files(raw: list[Path], results: Path) -> Iterator[tuple[str, str, os.stat_result]]:
-    """Yield path, name below its raw folder and status of every file with a FITS suffix, in a stable order.
-
-    The results folder, hidden folders, and folders seen before (loops of links) are passed over. A folder that cannot
-    be read is yielded itself.
-    """
-    seen: set[tuple[int, int]] = set()
-    if results.exists():
-        seen.add(_identify(os.stat(results)))
-
-    def walk(folder: str, prefix: str) -> Iterator[tuple[str, str, os.stat_result]]:
-        status = os.stat(folder)
-        if _identify(status) in seen:
-            return
-        seen.add(_identify(status))
-        try:
-            entries = sorted(os.scandir(folder), key=lambda e: e.name)
-        except OSError:
-            yield folder, prefix.rstrip("/"), status
-            return
-        for entry in entries:
-            if _is_folder(entry):
-                if not entry.name.startswith("."):
-                    yield from walk(entry.path, f"{prefix}{entry.name}/")
-            elif Path(entry.name.lower().removesuffix(_compression(entry.name))).suffix in SUFFIXES:
-                try:
-                    yield entry.path, prefix + entry.name, entry.stat()
-                except OSError:  # a link that leads nowhere: its own status, so that it is named
-                    yield entry.path, prefix + entry.name, entry.stat(follow_symlinks=False)
-
-    for root, prefix in zip(raw, _name_roots(raw), strict=True):
-        yield from walk(str(root), prefix)
-
-
-def _name_roots(raw: list[Path]) -> list[str]:
-    """Return what the names of frames begin with: of several raw folders, the last parts that tell them apart."""
-    if len(raw) == 1:
-        return [""]
-    for count in range(1, max(len(root.parts) for root in raw) + 1):
-        names = ["/".join(root.parts[-count:]).lstrip("/") + "/" for root in raw]
-        if len(set(names)) == len(set(raw)):
-            break
-    return names
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _identify(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
-
-
 def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache: dict[str, Any]) -> list[Frame]:
     """Return all raw frames, reading only what the cache does not hold; the cache is brought up to date in place."""
     headers = settings["headers"]
-    if cache.get("reader") != (reader := _reader_digest(headers)):
+    if cache.get("reader") != (reader := digest_reader(headers)):
         cache.clear()
         cache.update(reader=reader, readings={})
     old, new = cache["readings"], {}
@@ -146,7 +82,7 @@ def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache
         # chmod changes neither size nor time, so what could not be read is tried again
         if same and not known["reading"].get("problem", "").startswith(UNREADABLE):
             return known
-        reading = _read_frame(path, name, status, headers)
+        reading = read_frame(path, name, status, headers)
         return {"name": name, "stat": [status.st_size, status.st_mtime_ns], "reading": reading}
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
@@ -169,63 +105,6 @@ def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache
         frames.append(frame)
     _drop_doubles(frames)
     return frames
-
-
-def _read_frame(path: str, name: str, status: os.stat_result, headers: dict[str, Any]) -> dict[str, Any]:
-    """Return a frame's reading: its fields but those that depend on the settings of the night."""
-    if stat.S_ISDIR(status.st_mode):
-        return {"problem": f"{UNREADABLE}: permission denied for this folder"}
-    if not stat.S_ISREG(status.st_mode):
-        return {"problem": "not a regular file"}
-    if _compression(name):
-        return {"problem": "compressed frames are not read; decompress it first"}
-    try:
-        header = read_raw_header(path, status.st_size)
-        with open(path, "rb") as file:
-            digest = digest_file(file)
-    except RawProblem as problem:
-        return {"problem": str(problem)}
-    except OSError as error:
-        return {"problem": f"{UNREADABLE}: {error.strerror or error}"}
-    known = describe_header(header, headers)
-    word, calibrated = known.pop("kind_word"), known.pop("calibrated")
-    kind, source = _find_kind(name, known.pop("kind"), word, headers)
-    reading = {**known, "kind": kind, "kind_from": source, "digest": digest}
-    reading |= {"rows": int(header["NAXIS2"]), "columns": int(header["NAXIS1"])}
-    if calibrated:
-        reading["problem"] = f"no raw frame: it is calibrated already (CALSTAT = '{calibrated}')"
-    _fill_from_path(reading, name, headers["path"])
-    return reading
-
-
-def _find_kind(name: str, kind: str | None, word: str | None, headers: dict[str, Any]) -> tuple[str, str]:
-    """Return the kind and what told it: the header, a folder or the file name."""
-    *folders, file = name.split("/")
-    generic = read_dialects()["generic"]
-    folder_names = {k: headers["folders"].get(k, []) + v for k, v in generic["folders"].items()}
-    for source in headers["kind_from"]:
-        if source == "header" and word is not None:
-            return kind or "other", f"header: {word}"
-        if source == "folder":
-            for folder in reversed(folders):
-                if found := match_name(folder, folder_names):
-                    return found, f"folder: {folder}"
-        if source == "name" and (found := match_name(Path(file).stem, generic["names"])):
-            return found, "file name"
-    return "unknown", ""
-
-
-def _fill_from_path(reading: dict[str, Any], name: str, pattern: str | None) -> None:
-    """Fill filter and object from the folders where the header has none; ``pattern`` is like ``{kind}/{filter}``."""
-    if pattern is None:
-        return
-    parts = pattern.split("/")
-    folders = name.split("/")[:-1][-len(parts) :]
-    if len(folders) == len(parts):
-        for part, folder in zip(parts, folders, strict=True):
-            concept = part.strip("{}")
-            if part.startswith("{") and reading.get(concept) is None:
-                reading[concept] = folder
 
 
 def _place(frame: Frame, settings: dict[str, Any]) -> None:
@@ -257,7 +136,7 @@ def _place(frame: Frame, settings: dict[str, Any]) -> None:
 
 def _choose_regions(frame: Frame, overscan: dict[str, Any]) -> tuple[str | None, str | None]:
     if not overscan["use"]:
-        return None, overscan["trim"]
+        return None, overscan["trim"] or frame.trim
     return overscan["section"] or frame.overscan, overscan["trim"] or frame.trim
 
 
@@ -292,15 +171,6 @@ def _is_excluded(frame: Frame, raw: list[Path], patterns: list[str]) -> bool:
     path = Path(frame.path)
     names = {frame.name, path.name, *(str(path.relative_to(root)) for root in raw if path.is_relative_to(root))}
     return any(fnmatchcase(name.casefold(), pattern) for name in names for pattern in patterns)
-
-
-def _compression(name: str) -> str:
-    return next((ending for ending in COMPRESSED if name.lower().endswith(ending)), "")
-
-
-def _reader_digest(headers: dict[str, Any]) -> str:
-    content = repr((READING_VERSION, headers, read_dialects()))
-    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
 def table_rows(frames: list[Frame]) -> Iterator[dict[str, Any]]:

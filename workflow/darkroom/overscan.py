@@ -25,13 +25,10 @@ def subtract_overscan(frame: CCDData, settings: dict[str, Any] | None) -> CCDDat
         ``section`` and ``trim`` in FITS notation or None; ``method``, and for a fit ``order`` and ``sigma``.
         None leaves the frame as it is.
     """
-    if settings is None:
-        return frame
-    rows, columns = frame.shape
-    kept = parse_section(settings["trim"]) if settings["trim"] else Section(1, columns, 1, rows)
-    trimmed = CCDData(frame.data[kept.slices], unit=frame.unit, meta=frame.meta)
-    if not settings["section"]:
+    trimmed = trim_frame(frame, settings)
+    if settings is None or not settings["section"]:
         return trimmed
+    kept = _find_kept(frame, settings)
     section = parse_section(settings["section"])
     if section.is_upright:
         strip, axis = frame.data[kept.slices[0], section.slices[1]], 1
@@ -47,6 +44,18 @@ def subtract_overscan(frame: CCDData, settings: dict[str, Any] | None) -> CCDDat
         median=settings["method"] == "median",
         add_keyword=None,
     )
+
+
+def trim_frame(frame: CCDData, settings: dict[str, Any] | None) -> CCDData:
+    """Return the part of a frame that ``trim`` keeps, its values as they are."""
+    if settings is None or not settings["trim"]:
+        return frame
+    return CCDData(frame.data[_find_kept(frame, settings).slices], unit=frame.unit, meta=frame.meta)
+
+
+def _find_kept(frame: CCDData, settings: dict[str, Any]) -> Section:
+    rows, columns = frame.shape
+    return parse_section(settings["trim"]) if settings["trim"] else Section(1, columns, 1, rows)
 
 
 def fit_level(profile: NDArray[np.float64], settings: dict[str, Any]) -> NDArray[np.float64]:

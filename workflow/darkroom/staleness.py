@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -128,26 +129,36 @@ class Products:
 
     def settle(self, recipe: str, items: list[Master | Light], content: Any) -> bool:
         """Bring a job's recipe file up to date in content and time; return whether the job is stale."""
-        found = [self.stamps.find(self.results / item.path, item.path) for item in items]
+        found = [self._find_dated(item) for item in items]
         fresh = all(stamp == item.digest for item, (stamp, _) in zip(items, found, strict=True))
         path = self.results / recipe
         body = {"digest": digest_recipe({"jobs": [item.digest for item in items]}), "recipe": content}
-        statuses = [status for _, status in found if status]
         if fresh:
-            oldest = min(status.st_mtime_ns for status in statuses)
+            oldest = min(status.st_mtime_ns for _, status in found if status)
             changed = _read_digest(path) != body["digest"] and write_if_changed(path, _dump(body))
             if changed or path.stat().st_mtime_ns > oldest:
                 os.utime(path, ns=(oldest, oldest))
             return False
-        # what is replaced is part of the file, so that Snakemake's memory of its checksum cannot hide a change
-        body["replaces"] = [[stamp, status.st_mtime_ns] if status else None for stamp, status in found]
-        changed = write_if_changed(path, _dump(body))
-        newest = max((status.st_mtime_ns for status in statuses), default=0)
-        if not changed and path.stat().st_mtime_ns <= newest:
+        # what is replaced is part of the file, so that Snakemake's memory of its checksum cannot hide a change; the
+        # time is that of the inode, since a product can be put back with its old time of change
+        body["replaces"] = [[stamp, status.st_ctime_ns] if status else None for stamp, status in found]
+        newest = max((status.st_mtime_ns for _, status in found if status), default=0)
+        if not write_if_changed(path, _dump(body)) and path.stat().st_mtime_ns <= newest:
             os.utime(path)
-        if path.stat().st_mtime_ns <= newest:  # a product from the future (a clock was wrong)
-            os.utime(path, ns=(newest + 10**9, newest + 10**9))
+        written = path.stat().st_mtime_ns
+        for item, (_, status) in zip(items, found, strict=True):
+            if status and status.st_mtime_ns >= written:  # of the same tick of a coarse clock
+                os.utime(self.results / item.path, ns=(written - 2 * 10**9, written - 2 * 10**9))
         return True
+
+    def _find_dated(self, item: Master | Light) -> tuple[str | None, os.stat_result | None]:
+        """Return a product's stamp and status. One from the future is of now: else Snakemake fails what follows it."""
+        path = self.results / item.path
+        stamp, status = self.stamps.find(path, item.path)
+        if status and status.st_mtime_ns > time.time_ns():
+            os.utime(path)
+            stamp, status = self.stamps.find(path, item.path)
+        return stamp, status
 
 
 def plan_jobs(plan: Plan, products: Products, lights_per_job: int) -> list[Job]:
@@ -191,6 +202,18 @@ def _list_below(job: Job, masters: dict[str, Job], products: Products) -> list[s
         found |= more
         waiting += [masters[path] for path in more]
     return sorted(found)
+
+
+def list_due(jobs: list[Job], products: Products, targets: set[str]) -> set[str]:
+    """Return what a run makes for these targets: what is stale, but of the masters that are gone only those needed."""
+    masters = {job.products[0]: job for job in jobs if job.kind != "calibrate_lights"}
+    waiting = [job for job in jobs if job.stale and (targets & set(job.products) or products.exists(job.products[0]))]
+    due: set[str] = set()
+    while waiting:
+        job = waiting.pop()
+        due.update(job.products)
+        waiting += [masters[path] for path in job.masters if masters[path].stale and path not in due]
+    return due
 
 
 def _master_job(master: Master, products: Products) -> Job:

@@ -1,0 +1,71 @@
+"""Folders: every file below the raw folders that may be a frame."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+SUFFIXES = (".fits", ".fit", ".fts")
+COMPRESSED = (".gz", ".bz2", ".fz", ".z", ".zip")
+
+
+def list_files(raw: list[Path], results: Path) -> Iterator[tuple[str, str, os.stat_result]]:
+    """Yield path, name below its raw folder and status of every file with a FITS suffix, in a stable order.
+
+    The results folder, hidden folders, and folders seen before (loops of links) are passed over. A folder that cannot
+    be read is yielded itself.
+    """
+    seen: set[tuple[int, int]] = set()
+    if results.exists():
+        seen.add(_identify(os.stat(results)))
+
+    def walk(folder: str, prefix: str) -> Iterator[tuple[str, str, os.stat_result]]:
+        status = os.stat(folder)
+        if _identify(status) in seen:
+            return
+        seen.add(_identify(status))
+        try:
+            entries = sorted(os.scandir(folder), key=lambda e: e.name)
+        except OSError:
+            yield folder, prefix.rstrip("/"), status
+            return
+        for entry in entries:
+            if _is_folder(entry):
+                if not entry.name.startswith("."):
+                    yield from walk(entry.path, f"{prefix}{entry.name}/")
+            elif Path(entry.name.lower().removesuffix(find_compression(entry.name))).suffix in SUFFIXES:
+                try:
+                    yield entry.path, prefix + entry.name, entry.stat()
+                except OSError:  # a link that leads nowhere: its own status, so that it is named
+                    yield entry.path, prefix + entry.name, entry.stat(follow_symlinks=False)
+
+    for root, prefix in zip(raw, _name_roots(raw), strict=True):
+        yield from walk(str(root), prefix)
+
+
+def _name_roots(raw: list[Path]) -> list[str]:
+    """Return what the names of frames begin with: of several raw folders, the last parts that tell them apart."""
+    if len(raw) == 1:
+        return [""]
+    for count in range(1, max(len(root.parts) for root in raw) + 1):
+        names = ["/".join(root.parts[-count:]).lstrip("/") + "/" for root in raw]
+        if len(set(names)) == len(set(raw)):
+            break
+    return names
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _identify(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def find_compression(name: str) -> str:
+    """Return the suffix by which a file says that it is compressed, or nothing."""
+    return next((ending for ending in COMPRESSED if name.lower().endswith(ending)), "")
