@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,24 +44,25 @@ def combine_images(
     rows, columns = images[0].shape
     step = max(1, BAND_BYTES // (8 * columns * len(images)))
     combined = np.empty((rows, columns), np.float32)
-    for start in range(0, rows, step):
-        band = np.stack([image[start : start + step] for image in images]).astype(np.float64)
-        combined[start : start + step] = _combine_band(band, settings, float(np.median(quanta)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a pixel without a value in any image is to be NaN
+        for start in range(0, rows, step):
+            band = np.stack([image[start : start + step] for image in images]).astype(np.float64)
+            combined[start : start + step] = _combine_band(band, settings, float(np.median(quanta)))
     return combined
 
 
 def _combine_band(band: NDArray[np.float64], settings: dict[str, Any], quantum: float) -> NDArray[np.float64]:
-    mask = ~np.isfinite(band)
+    band[~np.isfinite(band)] = np.nan
+    mask = np.isnan(band)
     if settings["reject"] == "sigma":
         mask |= find_outliers(band, settings["sigma"], quantum)
+    elif settings["reject"] == "minmax":
+        mask |= find_extremes(band, settings["low"], settings["high"])
     combiner = ccdproc.Combiner(
         [CCDData(layer, unit=u.adu, mask=hidden) for layer, hidden in zip(band, mask, strict=True)],
         dtype=np.float64,
     )
-    if settings["reject"] == "minmax":
-        low, high = settings["low"], settings["high"]
-        if low + high < len(band):
-            combiner.clip_extrema(nlow=low, nhigh=high)
     combine = combiner.median_combine if settings["method"] == "median" else combiner.average_combine
     # the uncertainty is not used, and the default one costs more than the rest
     result = combine(uncertainty_func=lambda data, axis, **_: np.zeros(data.shape[1:]))
@@ -78,3 +80,13 @@ def find_outliers(stack: NDArray[np.float64], sigma: float, quantum: float = 1.0
         distance = np.abs(stack - middle)
         spread = np.nanmedian(distance, axis=0) if np.isnan(distance).any() else np.median(distance, axis=0)
         return distance > sigma * np.maximum(SIGMA_PER_MAD * spread, ROUNDING_NOISE * quantum)
+
+
+def find_extremes(stack: NDArray[np.float64], low: int, high: int) -> NDArray[np.bool_]:
+    """Return where a stack of images has its ``low`` lowest and ``high`` highest values, pixel by pixel.
+
+    NaN counts as neither; where no value would be left, none is dropped. Shape (images, rows, columns).
+    """
+    rank = stack.argsort(axis=0, kind="stable").argsort(axis=0)  # NaN comes last
+    count = np.isfinite(stack).sum(axis=0)
+    return ((rank < low) | (rank >= count - high)) & (low + high < count)
