@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
 from pathlib import Path
@@ -128,8 +129,13 @@ def _read_left_out(product: Path) -> list[str]:
 
     if not product.exists():
         return []
-    history = map(str, fits.getheader(product).get("HISTORY", []))
-    return [f"{product.name}: {line}" for line in history if line.startswith("left out")]
+    texts: list[str] = []
+    for line in map(str, fits.getheader(product).get("HISTORY", [])):
+        if line.startswith(("left out ", "settings ", "raw card: ")):
+            texts.append(line)
+        elif texts:  # a long text goes on in further cards of 72 characters, which lose the spaces at their ends
+            texts[-1] = texts[-1].ljust(72 * math.ceil(len(texts[-1]) / 72)) + line
+    return [f"{product.name}: {text}" for text in texts if text.startswith("left out ")]
 
 
 def _read_failures(nights: Prepared) -> list[str]:
