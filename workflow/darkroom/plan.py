@@ -12,6 +12,9 @@ from darkroom.frames import Frame
 from darkroom.matching import Master, Match, Miss, Shelf, Wanted, canonical_exposure
 from darkroom.setups import make_slug
 
+NO_BIAS_OFF = "nothing takes its bias off"
+BIAS_REMEDY = "bias.use: true, whole darks or an overscan would"
+
 
 @dataclass
 class Light:
@@ -182,7 +185,7 @@ def _calibrate_flat(master: Master, biases: Shelf, darks: Shelf, settings: dict[
                 return str(bias)
             master.bias = bias.master
         elif not master.frames[0].overscan:
-            return "nothing takes its bias off: bias.use: true, whole darks or an overscan would"
+            return f"{NO_BIAS_OFF}; {BIAS_REMEDY}"
     return ""
 
 
@@ -195,6 +198,8 @@ def _plan_light(light: Light, biases: Shelf, darks: Shelf, flats: Shelf, setting
     # a dark that still holds its bias takes the light's bias off with it; subtracting a bias too would count it twice
     if settings["bias"]["use"] and not (isinstance(dark, Match) and dark.master.holds_bias):
         found["bias"] = biases.find(_wanted(frame))
+    elif not settings["dark"]["use"] and not frame.overscan:
+        found["bias"] = Miss("bias", "", f"(night {frame.night}, setup {frame.setup})", NO_BIAS_OFF, BIAS_REMEDY)
     if settings["flat"]["use"]:
         found["flat"] = flats.find(_wanted(frame, filter=frame.filter))
     light.misses = [result for result in found.values() if isinstance(result, Miss)]
