@@ -70,12 +70,13 @@ def fit_level(profile: NDArray[np.float64], settings: dict[str, Any]) -> NDArray
         knots; ``sigma``: how many standard deviations from the fit a row may lie.
     """
     position = np.linspace(-1, 1, len(profile))
-    good = np.isfinite(profile)
+    good = finite = np.isfinite(profile)
     for _ in range(ROUNDS):
         level = _fit(position, profile, good, settings)
-        residual = np.abs(profile - level)
-        kept = good & (residual <= settings["sigma"] * residual[good].std())
-        if kept.sum() == good.sum() or kept.sum() <= settings["order"] + 4:
+        residual = profile - level
+        # of all rows: those that a bent fit rejected come back when it is straight
+        kept = finite & (np.abs(residual) <= settings["sigma"] * residual[good].std())
+        if (kept == good).all() or kept.sum() <= settings["order"] + 4:
             break
         good = kept
     return level
