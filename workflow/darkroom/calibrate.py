@@ -29,6 +29,12 @@ def remove_pedestal(
             scale=scale != 1.0,
             add_keyword=None,
         )
+    return _in_float32(frame)
+
+
+def _in_float32(frame: CCDData) -> CCDData:
+    """Return the frame in float32, which ccdproc widens wherever a number with a unit comes in."""
+    frame.data = frame.data.astype(np.float32, copy=False)
     return frame
 
 
@@ -45,7 +51,7 @@ def divide_flat(frame: CCDData, flat: CCDData, minimum: float) -> tuple[CCDData,
     """
     bad = find_unflattened(flat.data, minimum)
     safe = CCDData(np.where(bad, np.float32(1), flat.data), unit=u.dimensionless_unscaled)
-    return ccdproc.flat_correct(frame, safe, norm_value=1.0, add_keyword=None), bad
+    return _in_float32(ccdproc.flat_correct(frame, safe, norm_value=1.0, add_keyword=None)), bad
 
 
 def remove_cosmic_rays(frame: CCDData, saturated: NDArray[np.bool_], settings: dict[str, Any]) -> CCDData:
