@@ -1,0 +1,170 @@
+"""Calibrating, against arithmetic by hand: pedestals, flats with holes, judgement of flats, cosmic rays."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.nddata import CCDData
+
+from darkroom.calibrate import (
+    divide_flat,
+    find_unflattened,
+    judge_flat,
+    measure_level,
+    remove_cosmic_rays,
+    remove_pedestal,
+)
+
+COSMICS = {"gain": 2.0, "read_noise": 6.0, "sigma": 4.5, "neighbour_fraction": 0.3, "contrast": 5.0}
+NAN = float("nan")
+
+
+def image(values, unit=u.adu):
+    return CCDData(np.array(values, np.float32), unit=unit, meta={"OBJECT": "M67"})
+
+
+def test_bias_and_scaled_dark_come_off():
+    light, bias, dark = image([[1200, 900]]), image([[1000, 1001]]), image([[10, 60]])
+    result = remove_pedestal(light, bias, dark, scale=2.5)
+    assert result.data.tolist() == [[1200 - 1000 - 25, 900 - 1001 - 150]]
+    assert result.data.dtype == np.float32
+    assert (result.unit, result.meta["OBJECT"]) == (u.adu, "M67")
+
+
+@pytest.mark.parametrize(
+    ("bias", "dark", "scale", "expected"),
+    [
+        (None, None, 1.0, 1200),
+        ([[1000]], None, 1.0, 200),
+        (None, [[1010]], 1.0, 190),
+        ([[1000]], [[10]], 1.0, 190),
+        ([[1000]], [[10]], 0.5, 195),
+        ([[1000]], [[0.25]], 60.0, 185),  # a rate per second
+        ([[1000]], [[10]], 0.0, 200),
+    ],
+)
+def test_only_what_is_given_comes_off(bias, dark, scale, expected):
+    parts = [None if part is None else image(part) for part in (bias, dark)]
+    assert remove_pedestal(image([[1200]]), *parts, scale=scale).data.tolist() == [[expected]]
+
+
+def test_a_frame_below_its_bias_goes_below_zero_and_does_not_wrap():
+    assert remove_pedestal(image([[100]]), image([[110]])).data.tolist() == [[-10]]
+
+
+def test_frames_that_come_in_are_not_changed():
+    light, bias, dark, flat = image([[1200]]), image([[1000]]), image([[10]]), image([[0.5]], "")
+    divide_flat(remove_pedestal(light, bias, dark, 2.0), flat, 0.0)
+    assert [frame.data.tolist() for frame in (light, bias, dark, flat)] == [[[1200]], [[1000]], [[10]], [[0.5]]]
+
+
+def test_flat_divides_and_is_not_normalised_again():
+    result, bad = divide_flat(image([[100, 90, 50]]), image([[1.25, 0.9, 0.5]], ""), minimum=0.0)
+    np.testing.assert_allclose(result.data, [[80, 100, 100]], rtol=1e-6)
+    assert result.data.dtype == np.float32
+    assert (result.unit, result.meta["OBJECT"]) == (u.adu, "M67")
+    assert not bad.any()
+
+
+def test_holes_in_a_flat_stay_where_they_are_and_make_no_infinity():
+    flat = [[0.5, 0.0, -0.0, -0.5], [NAN, np.inf, -np.inf, 2.0]]
+    with np.errstate(all="raise"):
+        result, bad = divide_flat(image(np.full((2, 4), 100)), image(flat, ""), minimum=0.0)
+    assert bad.tolist() == [[False, True, True, True], [True, True, True, False]]
+    assert result.data.tolist() == [[200, 100, 100, 100], [100, 100, 100, 50]]
+
+
+def test_flat_below_the_minimum_cannot_serve():
+    flat = np.array([0.299, 0.3, 0.301, NAN], np.float64)
+    assert find_unflattened(flat, 0.3).tolist() == [True, False, False, True]
+    assert find_unflattened(flat, 0.0).tolist() == [False, False, False, True]
+
+
+def test_a_value_that_lacks_in_the_light_spreads_to_no_neighbour():
+    light = np.full((3, 3), 100.0)
+    light[1, 1] = NAN
+    result, bad = divide_flat(image(light), image(np.full((3, 3), 2.0), ""), 0.0)
+    assert np.isnan(result.data).sum() == 1
+    assert np.isnan(result.data[1, 1])
+    assert not bad.any()
+
+
+@pytest.mark.parametrize(
+    ("values", "how", "level"),
+    [
+        ([1, 2, 9], "median", 2.0),
+        ([1, 2, 9], "mean", 4.0),
+        ([1, 2, 3, 9], "median", 2.5),
+        ([1, NAN, 3, np.inf, -np.inf, 8], "mean", 4.0),
+        ([1, NAN, 3, np.inf, -np.inf, 8], "median", 3.0),
+    ],
+)
+def test_level_is_that_of_the_finite_pixels(values, how, level):
+    assert measure_level(np.array([values], np.float32), how) == level
+
+
+def test_level_of_nothing_is_no_number():
+    assert np.isnan(measure_level(np.array([[NAN]]), "median"))
+    assert np.isnan(measure_level(np.array([[NAN]]), "mean"))
+
+
+def test_mean_level_of_many_bright_pixels_keeps_its_digits():
+    assert measure_level(np.full((3000, 3000), 60001, np.float32), "mean") == 60001
+
+
+@pytest.mark.parametrize(
+    ("raw", "signal", "settings", "saturation", "word"),
+    [
+        (30000, 29000, {}, None, ""),
+        (58981, 58000, {}, None, ""),  # 90 % of 65535 is 58981.5
+        (58982, 58000, {}, None, "saturated"),
+        (3686, 3000, {}, 4095.0, "saturated"),
+        (3685, 3000, {}, 4095.0, ""),
+        (40000, 39000, {"max_counts": 40000}, 4095.0, ""),
+        (40001, 39000, {"max_counts": 40000}, None, "saturated"),
+        (1500, 500, {}, None, ""),
+        (1500, 499.9, {}, None, "too faint"),
+        (1500, NAN, {}, None, "too faint"),
+        (1500, 0, {"min_counts": 0}, None, ""),
+    ],
+)
+def test_flat_is_judged_by_its_medians(raw, signal, settings, saturation, word):
+    settings = {"min_counts": 500, "max_counts": None} | settings
+    reason = judge_flat(np.full((3, 3), raw), np.full((3, 3), signal), settings, saturation)
+    assert reason.startswith(word) if word else reason == ""
+
+
+def test_a_star_in_a_flat_does_not_saturate_it():
+    raw = np.full((5, 5), 30000.0)
+    raw[2, 2] = 65535
+    assert judge_flat(raw, raw - 1000, {"min_counts": 500, "max_counts": None}, None) == ""
+
+
+@pytest.fixture
+def sky():
+    """A sky of 500 ADU at 2 e-/ADU with its Poisson and read noise: 16.1 ADU, and a star."""
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[:60, :60]
+    star = 3000 * np.exp(-((x - 40) ** 2 + (y - 15) ** 2) / (2 * 2.0**2))
+    return (rng.poisson(2 * (500 + star)) + rng.normal(0, 6, (60, 60))) / 2
+
+
+def test_cosmic_ray_is_removed_and_the_rest_stays(sky):
+    hit = sky.copy()
+    hit[30, 20:24] += 4000
+    cleaned = remove_cosmic_rays(image(hit), np.zeros(sky.shape, bool), COSMICS)
+    assert cleaned.data[30, 20:24] == pytest.approx(500, abs=60)
+    near = np.zeros(sky.shape, bool)
+    near[28:33, 18:26] = True
+    changed = (cleaned.data != np.float32(hit)) & ~near
+    assert changed.mean() < 0.005
+    assert cleaned.data[13:18, 38:43] == pytest.approx(np.float32(sky)[13:18, 38:43])  # the star
+    assert cleaned.data.dtype == np.float32
+    assert (cleaned.unit, cleaned.meta["OBJECT"]) == (u.adu, "M67")
+
+
+def test_star_that_was_full_is_no_cosmic_ray(sky):
+    full = sky.copy()
+    full[14:17, 39:42] = 20000  # what was left of a full well after bias and flat
+    saturated = full == 20000
+    spared = remove_cosmic_rays(image(full), saturated, COSMICS)
+    np.testing.assert_array_equal(spared.data[saturated], np.float32(20000))
