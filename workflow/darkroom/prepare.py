@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.frames import COLUMNS, Frame, index_frames, table_rows
-from darkroom.matching import Master
-from darkroom.plan import Light, Plan, make_plan
+from darkroom.plan import Plan, make_plan
 from darkroom.plan_text import describe_plan, list_problems, plan_rows
 from darkroom.recipes import write_recipes
 from darkroom.settings import check_settings
 from darkroom.setups import make_printable
-from darkroom.staleness import Job, Products, list_due, plan_jobs, write_atomically, write_if_changed
+from darkroom.staleness import Job, Products, plan_jobs, write_atomically, write_if_changed
 
 CACHE = ".cache"
 
@@ -74,8 +73,7 @@ def prepare(config: dict[str, Any]) -> Prepared:
     products = Products(results, stamps)
     reasons = products.explain_all([*plan.used_masters, *plan.made] if plan.lights else plan.masters)
     jobs = plan_jobs(plan, products, settings["lights_per_job"])
-    targets: list[Light] | list[Master] = plan.made if plan.lights else plan.masters
-    due = list_due(jobs, products, {item.path for item in targets})
+    due = {path for job in jobs if job.due for path in job.products}
     reasons = {path: reason for path, reason in reasons.items() if path in due or not reason}
     if stamps != known:
         write_atomically(results / CACHE / "stamps.json", json.dumps(stamps))

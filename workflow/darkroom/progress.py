@@ -64,7 +64,7 @@ class ProgressHandler(logging.Handler):
         self.weights: dict[str, int] = {}
         self.read = 0
         self.started = time.monotonic()
-        self.to_do = sum(job.weight for job in nights.jobs.values() if job.stale)
+        self.to_do = sum(job.weight for job in nights.jobs.values() if job.due)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Remember a job that starts; print a line when it ends."""

@@ -29,7 +29,7 @@ MOST_EXPLAINED = 100
 
 @dataclass
 class Job:
-    """One job of the workflow: what it makes and reads, and whether it is stale.
+    """One job of the workflow: what it makes and reads, whether it is stale, and ``due`` to be run for that.
 
     Products, masters and the recipe file are below results; ``weight`` is the number of frames, ``pixels`` of one.
     """
@@ -42,6 +42,7 @@ class Job:
     masters: list[str]
     stale: bool
     pixels: int
+    due: bool = False
 
     @property
     def weight(self) -> int:
@@ -185,6 +186,8 @@ def plan_jobs(plan: Plan, products: Products, lights_per_job: int) -> list[Job]:
     below = {job.name: _list_below(job, masters, products) for job in jobs}
     for job in jobs:
         job.masters = below[job.name]
+    targets: list[Light] | list[Master] = plan.made if plan.lights else plan.masters
+    _mark_due(jobs, masters, products, {item.path for item in targets})
     return jobs
 
 
@@ -204,16 +207,19 @@ def _list_below(job: Job, masters: dict[str, Job], products: Products) -> list[s
     return sorted(found)
 
 
-def list_due(jobs: list[Job], products: Products, targets: set[str]) -> set[str]:
-    """Return what a run makes for these targets: what is stale, but of the masters that are gone only those needed."""
-    masters = {job.products[0]: job for job in jobs if job.kind != "calibrate_lights"}
+def _mark_due(jobs: list[Job], masters: dict[str, Job], products: Products, targets: set[str]) -> None:
+    """Say of each job whether a run makes it: what is stale, but of the masters that are gone only those needed.
+
+    A fresh job lets go of a master that comes back for others: Snakemake runs jobs for inputs that were not there.
+    """
     waiting = [job for job in jobs if job.stale and (targets & set(job.products) or products.exists(job.products[0]))]
-    due: set[str] = set()
     while waiting:
         job = waiting.pop()
-        due.update(job.products)
-        waiting += [masters[path] for path in job.masters if masters[path].stale and path not in due]
-    return due
+        job.due = True
+        waiting += [masters[path] for path in job.masters if masters[path].stale and not masters[path].due]
+    for job in jobs:
+        if not job.stale:
+            job.masters = [path for path in job.masters if not masters[path].due or products.exists(path)]
 
 
 def _master_job(master: Master, products: Products) -> Job:
