@@ -41,6 +41,7 @@ _WCS = re.compile(
     r"(CTYPE|CRVAL|CRPIX|CDELT|CROTA|CUNIT|CSYER|CRDER|CNAME)\d[A-Z]?|(CD|PC|PV|PS)\d+_\d+[A-Z]?"
     r"|(WCSNAME|WCSAXES|RADESYS|EQUINOX|LONPOLE|LATPOLE)[A-Z]?|(RADECSYS|EPOCH)"
 )
+_KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}")
 _COMMENTARY = ("COMMENT", "HISTORY", "")
 # Old names of cards that a standard since has renamed (FITS Standard 4.0, table 22).
 _RENAMED = {"RADECSYS": "RADESYS", "EPOCH": "EQUINOX"}
@@ -115,6 +116,8 @@ def clean_header(header: fits.Header) -> fits.Header:
             card.verify("silentfix+exception")
             if card.keyword in _COMMENTARY:
                 clean.append(card, bottom=True)
+            elif not _KEYWORD.fullmatch(card.keyword) and not str(card).startswith("HIERARCH "):
+                lost.append(ascii(str(card).rstrip()))
             elif card.keyword in clean:
                 lost.append(f"{card.keyword} = {card.value!r} (again)")
             else:
