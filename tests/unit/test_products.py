@@ -1,0 +1,224 @@
+"""Products: written whole or not at all, the same bytes for the same content, and held to their recipe."""
+
+import json
+import shutil
+import subprocess
+import warnings
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.nddata import CCDData
+
+from darkroom.products import JobProblem, MasterShelf, read_raw, write_product
+from darkroom.raw import digest_file
+from darkroom.stamps import digest_recipe
+from tests.unit.builders import write_raw
+
+IMAGE = np.random.default_rng(1).normal(500, 20, (30, 40)).astype(np.float32)
+BIAS = {"path": "2024-03-10/ccd/master_bias.fits", "digest": "b" * 32}
+DARK = {"path": "2024-03-10/ccd/master_dark_60s.fits", "digest": "d" * 32, "scale": 1.5}
+FLAT = {"path": "2024-03-10/ccd/master_flat_V.fits", "digest": "f" * 32}
+
+
+def make_recipe(**parts):
+    frames = [{"name": "m67.fits", "digest": "0" * 32, "start": "2024-03-11T02:00:00.000", "exposure": 60.0}]
+    recipe = {"product": "2024-03-10/ccd/lights/m67.fits", "kind": "light", "night": "2024-03-10", "setup": "ccd"}
+    return recipe | {"frames": frames, "settings": {"overscan": None}} | parts
+
+
+def write(path, header=None, image=IMAGE, **parts):
+    write_product(str(path), image, fits.Header({"OBJECT": "M67"} if header is None else header), make_recipe(**parts))
+    return path
+
+
+def leftovers(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_product_holds_image_header_and_recipe(tmp_path):
+    recipe = make_recipe(bias=BIAS, dark=DARK, flat=FLAT)
+    with fits.open(write(tmp_path / "m67.fits", bias=BIAS, dark=DARK, flat=FLAT)) as hdus:
+        header = hdus[0].header
+        np.testing.assert_array_equal(hdus[0].data, IMAGE)
+        assert hdus[0].header["BITPIX"] == -32
+        assert json.loads(hdus["RECIPE"].data["json"][0]) == recipe
+    assert header["RECIPE"] == digest_recipe(recipe)
+    assert (header["OBJECT"], header["NIGHT"], header["SETUP"]) == ("M67", "2024-03-10", "ccd")
+    assert (header["BIASFIL"], header["BIASID"]) == (BIAS["path"], BIAS["digest"])
+    assert (header["DARKFIL"], header["DARKID"], header["DARKSCAL"]) == (DARK["path"], DARK["digest"], 1.5)
+    assert (header["FLATFIL"], header["FLATID"]) == (FLAT["path"], FLAT["digest"])
+
+
+@pytest.mark.parametrize(
+    ("parts", "steps"),
+    [
+        ({}, ""),
+        ({"bias": BIAS}, "B"),
+        ({"bias": BIAS, "dark": DARK, "flat": FLAT}, "BDF"),
+        ({"settings": {"overscan": {"section": "[1:2,1:9]", "trim": None}}}, "O"),
+        ({"settings": {"overscan": {"section": None, "trim": "[1:2,1:9]"}}}, "T"),
+        ({"settings": {"overscan": {"section": "[1:2,1:9]", "trim": "[3:9,1:9]"}, "cosmic_rays": {}}}, "OT"),
+        ({"flat": FLAT, "settings": {"overscan": None, "cosmic_rays": {"gain": 1.0}}}, "FC"),
+    ],
+)
+def test_header_lists_the_steps_that_were_done(tmp_path, parts, steps):
+    assert fits.getheader(write(tmp_path / "x.fits", **parts))["CALSTAT"] == steps
+
+
+def test_flat_names_every_dark_that_went_into_it_once(tmp_path):
+    darks = [{"path": f"n/s/master_dark_{t}s.fits", "digest": str(t) * 32, "scale": 1.0} for t in (1, 2)]
+    frames = [{"name": n, "digest": n, "dark": dark} for n, dark in zip("abc", [*darks, darks[0]], strict=True)]
+    header = fits.getheader(write(tmp_path / "x.fits", frames=frames))
+    assert [header["DARKFIL"], header["DARKFIL2"]] == [dark["path"] for dark in darks]
+    assert "DARKFIL3" not in header
+    assert header["CALSTAT"] == "D"
+
+
+def test_same_content_gives_the_same_bytes(tmp_path, monkeypatch):
+    first = write(tmp_path / "a.fits", bias=BIAS).read_bytes()
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    assert write(tmp_path / "b.fits", bias=BIAS).read_bytes() == first
+    assert write(tmp_path / "c.fits", bias=DARK).read_bytes() != first
+
+
+@pytest.mark.parametrize(("unit", "expected"), [("adu", "adu"), ("adu/s", "adu / s"), ("", "")])
+def test_product_opens_as_ccddata_with_its_unit(tmp_path, unit, expected):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        image = CCDData.read(write(tmp_path / "x.fits", header={"BUNIT": unit}))
+    assert str(image.unit) == expected
+    np.testing.assert_array_equal(image.data, IMAGE)
+    assert image.mask is None
+
+
+def test_checksums_are_true(tmp_path):
+    path = write(tmp_path / "x.fits", bias=BIAS, header={"CHECKSUM": "raw", "DATASUM": "1", "LONG": "x" * 100})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with fits.open(path, checksum=True) as hdus:
+            assert all("CHECKSUM" in hdu.header and "DATASUM" in hdu.header for hdu in hdus)
+    content = bytearray(path.read_bytes())
+    content[content.index(IMAGE.astype(">f4").tobytes()) + 7] ^= 1  # one bit of one pixel
+    path.write_bytes(content)
+    with pytest.warns(fits.verify.AstropyUserWarning, match="verification failed"), fits.open(path, checksum=True):
+        pass
+
+
+ODD = [
+    "lower   =                    5",
+    "GARBLED = (1.0, 2",
+    "TABBED  = 'a\tb'",
+    "RADECSYS= 'FK5     '",
+    "EPOCH   =  2000.0",
+]
+ODD += ["FILTER  = 'V       '", "FILTER  = 'B       '", "KEY WORD= 5", "1.2.3   = 5", "COMMENT  as it was"]
+ODD += ["NUMBER  = 1.2.3", "NO VALUE", "FIXED   =5", "DOUBLE  = 1.5D5", "OPEN    = 'no end", "COMMENT \x01"]
+
+
+@pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyUserWarning")
+@pytest.mark.filterwarnings("ignore::astropy.io.fits.verify.VerifyWarning")
+@pytest.mark.parametrize("header", [None, ODD], ids=["plain", "odd"])
+def test_fitsverify_finds_no_fault(tmp_path, header):
+    if not shutil.which("fitsverify"):
+        pytest.skip("fitsverify is not installed")
+    if header:
+        header = fits.Header.fromstring("".join(line.ljust(80) for line in [*header, "END"]))
+    path = write(tmp_path / "x.fits", header=header, bias=BIAS, setup="a long camera name " * 5)
+    result = subprocess.run(["fitsverify", path], capture_output=True, text=True, check=False)
+    assert "found 0 warning(s) and 0 error(s)" in result.stdout, result.stdout
+
+
+@pytest.mark.parametrize("where", ["write", "rename"])
+def test_failed_write_leaves_the_old_product_and_nothing_else(tmp_path, monkeypatch, where):
+    path = write(tmp_path / "x.fits")
+    old = path.read_bytes()
+
+    def fill_the_disk(self, target, **kwargs):
+        target.write_bytes(b"SIMPLE  =")
+        raise OSError(28, "No space left on device")
+
+    def refuse(self, target):
+        raise OSError(13, "Permission denied")
+
+    if where == "write":
+        monkeypatch.setattr(fits.HDUList, "writeto", fill_the_disk)
+    else:
+        monkeypatch.setattr(type(path), "replace", refuse)
+    with pytest.raises(JobProblem, match=r"x\.fits: cannot be written \((No space left on device|Permission denied)\)"):
+        write(path, image=IMAGE + 1)
+    assert path.read_bytes() == old
+    assert leftovers(tmp_path) == ["x.fits"]
+
+
+def test_interrupted_write_leaves_the_old_product_and_nothing_else(tmp_path, monkeypatch):
+    path = write(tmp_path / "x.fits")
+    old = path.read_bytes()
+
+    def interrupt(self, target, **kwargs):
+        target.write_bytes(b"SIMPLE  =")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fits.HDUList, "writeto", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write(path, image=IMAGE + 1)
+    assert path.read_bytes() == old
+    assert leftovers(tmp_path) == ["x.fits"]
+
+
+def test_product_is_written_into_a_new_folder_and_over_an_old_one(tmp_path):
+    path = write(tmp_path / "new" / "lights" / "x.fits")
+    write(path, image=IMAGE + 1)
+    np.testing.assert_array_equal(fits.getdata(path), IMAGE + 1)
+    assert leftovers(path.parent) == ["x.fits"]
+
+
+def test_raw_frame_is_read_as_float_with_its_zero_point(tmp_path):
+    path = write_raw(tmp_path / "x.fits", data=np.array([[0, 1], [32768, 65535]], np.uint16))
+    frame = read_raw(str(path), digest_of(path))
+    assert frame.data.dtype == np.float32
+    assert frame.data.tolist() == [[0, 1], [32768, 65535]]
+    assert (frame.unit, frame.meta["IMAGETYP"]) == ("adu", "Light Frame")
+
+
+def digest_of(path):
+    with path.open("rb") as file:
+        return digest_file(file)
+
+
+@pytest.mark.filterwarnings("ignore:File may have been truncated")
+def test_raw_frame_that_is_gone_changed_or_cut_is_a_problem_in_one_line(tmp_path):
+    path = write_raw(tmp_path / "x.fits")
+    with pytest.raises(JobProblem, match=r"x\.fits: the raw frame has changed since the plan was made"):
+        read_raw(str(path), "another")
+    path.write_bytes(path.read_bytes()[:5800])
+    with pytest.raises(JobProblem, match=r"x\.fits: the raw frame cannot be read \(.+\)"):
+        read_raw(str(path), digest_of(path))
+    path.unlink()
+    with pytest.raises(JobProblem, match=r"x\.fits: the raw frame is gone"):
+        read_raw(str(path), "any")
+
+
+def test_masters_are_read_once_and_held_to_their_recipe(tmp_path):
+    recipe = make_recipe()
+    path = write(tmp_path / "n" / "master.fits")
+    wanted = {"path": "n/master.fits", "digest": digest_recipe(recipe)}
+    shelf = MasterShelf(str(tmp_path))
+    master = shelf.read(wanted)
+    np.testing.assert_array_equal(master.data, IMAGE)
+    assert shelf.read(None) is None
+    with pytest.raises(JobProblem, match="made by another recipe than the plan's"):
+        MasterShelf(str(tmp_path)).read(wanted | {"digest": "0" * 32})
+    path.unlink()
+    assert shelf.read(wanted) is master
+    with pytest.raises(JobProblem, match="the master cannot be read"):
+        MasterShelf(str(tmp_path)).read(wanted)
+
+
+@pytest.mark.filterwarnings("ignore:File may have been truncated")
+@pytest.mark.parametrize("length", [0, 80, 2880, 5000])
+def test_damaged_master_is_a_problem_in_one_line(tmp_path, length):
+    path = write(tmp_path / "m.fits")
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(JobProblem, match=r"m\.fits: (the master cannot be read|made by another recipe)"):
+        MasterShelf(str(tmp_path)).read({"path": "m.fits", "digest": digest_recipe(make_recipe())})
