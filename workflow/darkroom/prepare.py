@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.frames import COLUMNS, Frame, index_frames, table_rows
+from darkroom.links import link_awkward
 from darkroom.plan import Plan, make_plan
 from darkroom.plan_text import describe_plan, list_problems, plan_rows
 from darkroom.recipes import write_recipes
@@ -73,6 +74,7 @@ def prepare(config: dict[str, Any]) -> Prepared:
     products = Products(results, stamps)
     reasons = products.explain_all([*plan.used_masters, *plan.made] if plan.lights else plan.masters)
     jobs = plan_jobs(plan, products, settings["lights_per_job"])
+    _link_awkward_frames(jobs, settings["results"])
     due = {path for job in jobs if job.due for path in job.products}
     reasons = {path: reason for path, reason in reasons.items() if path in due or not reason}
     if stamps != known:
@@ -148,6 +150,16 @@ def _make_writable(results: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise PlanError(f"config.yaml: results: cannot write to {results} ({error.strerror})") from None
+
+
+def _link_awkward_frames(jobs: list[Job], results: str) -> None:
+    try:
+        for job in jobs:
+            job.frames = link_awkward(job.frames, Path(results))
+    except OSError as error:
+        reason = f"{error.strerror} for a link to it in {results}"
+        name = make_printable(str(error.filename))
+        raise PlanError(f"{name}: its path is none that Snakemake can read ({reason}); rename it") from None
 
 
 def _say_nothing_usable(raw: Any, frames: list[Frame]) -> Iterable[str]:

@@ -16,7 +16,9 @@ from astropy.nddata import CCDData
 from numpy.typing import NDArray
 
 from darkroom.cards import clean_header
+from darkroom.links import name_target
 from darkroom.raw import digest_file
+from darkroom.setups import make_printable
 from darkroom.stamps import STAMP, TABLE, digest_recipe, read_stamp
 
 
@@ -32,19 +34,20 @@ def read_raw(path: str, digest: str) -> CCDData:
     JobProblem
         If the frame is gone, damaged, or no longer the one with this ``digest`` that the plan was made for.
     """
+    shown = make_printable(name_target(path))
     try:
         content = io.BytesIO(Path(path).read_bytes())
         if digest_file(content) != digest:
-            raise JobProblem(f"{path}: the raw frame has changed since the plan was made; run snakemake again")
+            raise JobProblem(f"{shown}: the raw frame has changed since the plan was made; run snakemake again")
         with warnings.catch_warnings(), fits.open(content, memmap=False) as hdus:
             warnings.simplefilter("ignore")  # odd cards were dealt with when the frame was listed
             data, header = hdus[0].data, hdus[0].header
             return CCDData(np.asarray(data, dtype=np.float32), unit=u.adu, meta=header)
     except FileNotFoundError:
-        raise JobProblem(f"{path}: the raw frame is gone since the plan was made; run snakemake again") from None
+        raise JobProblem(f"{shown}: the raw frame is gone since the plan was made; run snakemake again") from None
     except (OSError, TypeError, ValueError, LookupError, AttributeError, fits.VerifyError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise JobProblem(f"{path}: the raw frame cannot be read ({reason}); mend it or name it in exclude") from None
+        raise JobProblem(f"{shown}: the raw frame cannot be read ({reason}); mend it or name it in exclude") from None
 
 
 class MasterShelf:

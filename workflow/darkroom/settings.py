@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from darkroom.links import is_awkward
 from darkroom.sections import parse_section
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
@@ -147,6 +148,8 @@ def _contradictions(settings: dict[str, Any]) -> Iterator[str]:
         yield "raw: names no folder"
     if not settings["results"].strip():
         yield "results: names no folder"
+    if is_awkward(settings["results"]):
+        yield f"results: {settings['results']!r} holds braces or unprintable characters; name another folder"
     if site["longitude"] is not None and site["night_offset_hours"] is not None:
         yield "site: longitude and night_offset_hours are two rules for one thing; give one of them"
     for key in ("section", "trim"):

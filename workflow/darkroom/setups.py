@@ -48,7 +48,7 @@ def find_setup(frame: Frame) -> str:
 @cache
 def _name_setup(values: tuple[str | None, ...]) -> str:
     facets = dict(zip(FACETS, values, strict=True))
-    shown = [facets["camera"] or "camera", facets["binning"], facets["shape"]]
+    shown = [_keep_safe(facets["camera"] or "") or "camera", facets["binning"], facets["shape"]]
     if facets["technique"]:
         shown.append(facets["technique"])
     digest = hashlib.blake2b(repr(values).encode(), digest_size=3).hexdigest()

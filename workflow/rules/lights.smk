@@ -8,7 +8,7 @@ for batch in NIGHTS.batches:
             f"calibrate_lights_{batch.id}"
         input:
             recipe=in_results([batch.recipe])[0],
-            frames=ancient([literal(path) for path in batch.frames]),
+            frames=ancient(batch.frames),
             masters=mark_masters(batch, in_results(batch.masters)),
         output:
             update(in_results(batch.products)),

@@ -1,0 +1,41 @@
+"""Links: plain names for raw frames whose own paths Snakemake would misread."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+LINKS = ".links"
+
+
+def is_awkward(path: str) -> bool:
+    """Whether Snakemake would take part of a path for a wildcard ({word}), or refuse it (line breaks, no UTF-8)."""
+    return "{" in path or not path.isprintable()
+
+
+def link_awkward(paths: list[str], results: Path) -> list[str]:
+    """Return paths that name the same files, those that are awkward by way of a link below results.
+
+    Raises
+    ------
+    OSError
+        If a link cannot be made.
+    """
+    return [_link(path, results / LINKS) if is_awkward(path) else path for path in paths]
+
+
+def name_target(path: str) -> str:
+    """Return what a path is called to a person: where it leads, if it is such a link."""
+    return os.readlink(path) if Path(path).parent.name == LINKS and os.path.islink(path) else path
+
+
+def _link(target: str, folder: Path) -> str:
+    name = hashlib.blake2b(os.fsencode(target), digest_size=8).hexdigest()
+    link = folder / f"{name}.fits"
+    if not link.is_symlink():
+        folder.mkdir(exist_ok=True)
+        temporary = folder / f".{name}.{os.getpid()}.tmp"
+        os.symlink(target, temporary)
+        temporary.replace(link)
+    return str(link)
