@@ -1,12 +1,10 @@
 """The frame table: every raw frame below the raw folders, of what kind it is, and what is wrong with it."""
 
 import os
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from darkroom import frames as frames_module
 from darkroom.frames import Frame, table_rows
 from tests.unit.builders import index, write_raw
 
@@ -159,7 +157,7 @@ def test_frames_come_in_the_order_of_their_names_whatever_the_disk_says(tmp_path
     def backwards(folder):
         return iter(sorted(scan(folder), key=lambda entry: entry.name, reverse=True))
 
-    monkeypatch.setattr(frames_module, "os", SimpleNamespace(**vars(os) | {"scandir": backwards}))
+    monkeypatch.setattr(os, "scandir", backwards)
     assert list(index(tmp_path / "raw")) == expected == ["a.fits", "b/x.fits", "c.fits"]
 
 
