@@ -41,6 +41,10 @@ FOLDERS = {
     "a file in the way": ({"results": "file"}, r"results: cannot write to \S+/file \(Not a directory\)"),
     "below a file": ({"results": "file/a"}, r"results: cannot write to \S+/file/a \(Not a directory\)"),
     "no place": ({"results": "/proc/a"}, r"results: cannot write to /proc/a \(No such file or directory\)"),
+    "braces": (
+        {"results": '"re{x}"'},
+        r"results: 're\{x\}' holds braces or unprintable characters; name another folder",
+    ),
     "raw itself": ({"results": "raw"}, r"results: \S+/raw is for raw frames, .*; name a folder of its own"),
     "among raw": ({"results": "raw/sub"}, r"results: \S+/raw/sub is for raw frames, .*; name a folder of its own"),
 }
