@@ -16,7 +16,7 @@ from astropy.io.fits import VerifyError
 from astropy.io.fits.card import Undefined
 
 from darkroom.sections import Section, parse_section
-from darkroom.setups import make_printable
+from darkroom.texts import make_printable
 
 DIALECTS = Path(__file__).parents[1] / "dialects"
 NUMBERS = ("exposure", "gain", "read_noise", "saturation")

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from darkroom.frames import Frame
 from darkroom.matching import Master, Match, Miss
 from darkroom.plan import Light, Plan
-from darkroom.setups import make_printable
+from darkroom.texts import make_printable
 
 MOST_NAMED = 3
 Item = TypeVar("Item")

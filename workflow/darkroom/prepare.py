@@ -17,8 +17,8 @@ from darkroom.plan import Plan, make_plan
 from darkroom.plan_text import describe_plan, list_problems, plan_rows
 from darkroom.recipes import write_recipes
 from darkroom.settings import check_settings
-from darkroom.setups import make_printable
 from darkroom.staleness import Job, Products, plan_jobs, write_atomically, write_if_changed
+from darkroom.texts import make_printable
 
 CACHE = ".cache"
 

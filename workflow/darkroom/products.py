@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from darkroom.cards import clean_header
 from darkroom.links import name_target
 from darkroom.raw import digest_file
-from darkroom.setups import make_printable
 from darkroom.stamps import STAMP, TABLE, digest_recipe, read_stamp
+from darkroom.texts import make_printable
 
 
 class JobProblem(RuntimeError):

@@ -69,10 +69,5 @@ def make_slug(text: str | None) -> str:
     return f"{slug}-{digest}" if slug else digest
 
 
-def make_printable(text: str) -> str:
-    """Return ``text`` with control characters and bytes that are no UTF-8 written out, so that it stays on its line."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
 def _keep_safe(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._+:=@,()-]+", "_", text).strip("._-")
