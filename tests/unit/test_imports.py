@@ -1,0 +1,95 @@
+"""What is imported when: a dry run stays quick, and a change of the planner makes no product stale."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from darkroom.recipes import SCRIPTS, fingerprint_script
+from tests.unit.builders import write_raw
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"ccdproc", "scipy", "matplotlib", "astropy.nddata", "astroscrappy", "pandas"}
+PLANNER = {"settings", "folders", "headers", "readings", "frames", "nights", "setups", "matching", "plan", "plan_text"}
+PLANNER |= {"recipes", "staleness", "prepare", "progress"}
+
+
+def imports_of(text):
+    """The darkroom modules that a text in Python or Snakemake imports at the start of a line."""
+    lines = [line for line in text.splitlines() if line.startswith(("import darkroom", "from darkroom"))]
+    tree = ast.parse("\n".join(lines))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield from [node.module] if node.module != "darkroom" else [f"darkroom.{a.name}" for a in node.names]
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def run_fresh(code):
+    """The modules that a fresh interpreter has loaded once it has run some code."""
+    code += "\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return set(json.loads(result.stdout.splitlines()[-1]))
+
+
+def test_planning_loads_no_heavy_library(tmp_path):
+    for kind in ("bias", "dark", "light"):
+        write_raw(tmp_path / "raw" / f"{kind}.fits", kind)
+    workflow = [ROOT / "Snakefile", *(ROOT / "workflow").rglob("*.smk")]
+    modules = sorted({module for path in workflow for module in imports_of(path.read_text())})
+    assert {"darkroom.prepare", "darkroom.progress"} <= set(modules)
+    code = f"import {', '.join(modules)}\n"
+    # and so does a whole plan: what functions import when they are called counts as well
+    config = {"raw": str(tmp_path / "raw"), "results": str(tmp_path / "results"), "flat": {"use": False}}
+    code += f"prepared = darkroom.prepare.prepare({config!r})\nassert len(prepared.lights) == 1, prepared"
+    loaded = run_fresh(code)
+    assert {"darkroom.plan", "astropy.io.fits"} <= loaded
+    assert loaded & HEAVY == set()
+
+
+def test_scripts_load_nothing_of_the_planner_and_nothing_their_fingerprint_does_not_cover():
+    scripts = sorted((ROOT / "scripts").glob("*.py"))
+    assert {path.name for path in scripts} >= set(SCRIPTS.values())
+    modules = sorted({module for path in scripts for module in imports_of(path.read_text())})
+    loaded = {name.split(".")[1] for name in run_fresh(f"import {', '.join(modules)}") if name.startswith("darkroom.")}
+    assert {"combine", "calibrate", "products", "cards"} <= loaded
+    assert loaded & PLANNER == set()
+    covered = {name for script in SCRIPTS.values() for name in fingerprint_script(script)}
+    assert {f"darkroom.{name}" for name in loaded} <= covered
+
+
+def reach(path, seen):
+    """Every library module that a file imports, at whatever depth and in whatever place."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            module = ROOT / "workflow" / (name.replace(".", "/") + ".py")
+            if name.startswith("darkroom.") and module.exists() and name not in seen:
+                seen.add(name)
+                reach(module, seen)
+    return seen
+
+
+@pytest.mark.parametrize("script", sorted(SCRIPTS.values()))
+def test_fingerprint_covers_a_script_and_all_that_it_reaches(script):
+    expected = reach(ROOT / "scripts" / script, set()) | {f"scripts.{script.removesuffix('.py')}"}
+    assert set(fingerprint_script(script)) - {"darkroom.__init__"} == expected
+    assert expected.isdisjoint(f"darkroom.{name}" for name in PLANNER)
+
+
+def test_every_module_of_the_library_is_reached_by_the_workflow_or_a_script():
+    seen = set()
+    for path in [ROOT / "Snakefile", *(ROOT / "workflow").rglob("*.smk"), *(ROOT / "scripts").glob("*.py")]:
+        for module in imports_of(path.read_text()):
+            seen.add(module)
+            reach(ROOT / "workflow" / (module.replace(".", "/") + ".py"), seen)
+    library = {f"darkroom.{path.stem}" for path in (ROOT / "workflow" / "darkroom").glob("*.py")}
+    assert library - {"darkroom.__init__"} == seen
