@@ -14,6 +14,8 @@ try:
     NIGHTS = prepare(config) if workflow.is_main_process else read_prepared(config)
 except (PlanError, SettingsError) as problems:
     sys.exit(f"darkroom: {problems}")
+except OSError as error:  # a disk that is full, a folder that is not to be written to, a file in the way
+    sys.exit(f"darkroom: {error.filename}: {error.strerror}; make way or room there, and run again")
 
 
 def literal(path):

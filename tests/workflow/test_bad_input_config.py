@@ -154,6 +154,15 @@ def test_a_target_that_the_plan_does_not_have_is_said(tmp_path: Path) -> None:
     assert "Traceback" not in unknown.stdout + unknown.stderr
 
 
+def test_a_file_in_the_way_of_a_product_is_named(tmp_path: Path) -> None:
+    make_night(tmp_path / "raw")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "2024-03-10").write_text("notes of the night")
+    (line,) = refuse(tmp_path)
+    assert re.fullmatch(r"\S+/results/2024-03-10/\S+: Not a directory; make way or room there, and run again", line)
+    assert (tmp_path / "results" / "2024-03-10").read_text() == "notes of the night"
+
+
 def test_results_may_lie_in_the_raw_folder(tmp_path: Path) -> None:
     make_night(tmp_path / "raw")
     before = {path: path.read_bytes() for path in (tmp_path / "raw").iterdir()}
