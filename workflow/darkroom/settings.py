@@ -14,6 +14,7 @@ import yaml
 
 from darkroom.links import is_awkward
 from darkroom.sections import parse_section
+from darkroom.texts import make_printable
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 KINDS = ("bias", "dark", "flat", "light")
@@ -67,10 +68,10 @@ def check_settings(config: dict[str, Any]) -> dict[str, Any]:
     SettingsError
         Names every unknown key, wrong type and impossible combination at once.
     """
-    problems = [f"config.yaml: {line}" for line in _violations(config)]
+    problems = [f"config.yaml: {make_printable(line)}" for line in _violations(config)]
     if not problems:
         settings = fill_defaults(config, read_schema())
-        problems = [f"config.yaml: {line}" for line in _contradictions(settings)]
+        problems = [f"config.yaml: {make_printable(line)}" for line in _contradictions(settings)]
     if problems:
         raise SettingsError(problems)
     return settings
@@ -94,7 +95,7 @@ def _violations(config: dict[str, Any]) -> Iterator[str]:
             known = error.schema.get("properties", {})
             for key in sorted(set(error.instance) - set(known), key=str):
                 name = f"{where}.{key}" if where else str(key)
-                yield f"{' '.join(name.split())}: unknown key{_suggest(str(key), known)}"
+                yield f"{name}: unknown key{_suggest(str(key), known)}"
         else:
             yield f"{where or 'the whole file'}: {_explain(error)}"
 
