@@ -31,7 +31,7 @@ def calibrate_light(recipe: dict, raw_path: str, masters: MasterShelf, product: 
 
 
 with report_to(snakemake.log[0]) as log:
-    recipes = read_job(snakemake.input.recipe)
+    recipes = read_job(snakemake.input.recipe, snakemake.input.frames)
     problems: list[str] = []
     masters = MasterShelf.beside(snakemake.output[0], recipes[0])
     for recipe, raw_path, product in zip(recipes, snakemake.input.frames, snakemake.output, strict=True):

@@ -21,4 +21,5 @@ def make_master_bias(recipe: dict, raw_paths: list[str], product: str) -> None:
 
 
 with report_to(snakemake.log[0]):
-    make_master_bias(read_job(snakemake.input.recipe), snakemake.input.frames, snakemake.output[0])
+    recipe = read_job(snakemake.input.recipe, snakemake.input.frames)
+    make_master_bias(recipe, snakemake.input.frames, snakemake.output[0])

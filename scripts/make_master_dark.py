@@ -30,6 +30,6 @@ def make_master_dark(recipe: dict, raw_paths: list[str], masters: MasterShelf, p
 
 
 with report_to(snakemake.log[0]):
-    recipe = read_job(snakemake.input.recipe)
+    recipe = read_job(snakemake.input.recipe, snakemake.input.frames)
     masters = MasterShelf.beside(snakemake.output[0], recipe)
     make_master_dark(recipe, snakemake.input.frames, masters, snakemake.output[0])

@@ -47,6 +47,6 @@ def make_master_flat(recipe: dict, raw_paths: list[str], masters: MasterShelf, p
 
 
 with report_to(snakemake.log[0]) as log:
-    recipe = read_job(snakemake.input.recipe)
+    recipe = read_job(snakemake.input.recipe, snakemake.input.frames)
     masters = MasterShelf.beside(snakemake.output[0], recipe)
     make_master_flat(recipe, snakemake.input.frames, masters, snakemake.output[0], log)

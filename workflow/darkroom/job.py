@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -25,6 +25,15 @@ def report_to(path: str) -> Iterator[TextIO]:
             sys.exit(1)
 
 
-def read_job(path: str) -> Any:
-    """Return the recipe of a master, or the recipes of a batch of lights, from a recipe file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))["recipe"]
+def read_job(path: str, frames: Sequence[str]) -> Any:
+    """Return the recipe of a master, or the recipes of a batch of lights, from a recipe file.
+
+    Raises
+    ------
+    JobProblem
+        If it is for another number of raw frames than the job has: the plan was made anew while the job waited.
+    """
+    recipe = json.loads(Path(path).read_text(encoding="utf-8"))["recipe"]
+    if len(recipe if isinstance(recipe, list) else recipe["frames"]) != len(frames):
+        raise JobProblem(f"{path}: planned anew, for other frames, since this run began; run snakemake again")
+    return recipe
