@@ -43,10 +43,14 @@ def write_recipes(plan: Plan, settings: dict[str, Any]) -> None:
 
 
 def compare_recipes(old: Any, new: Any, where: str = "") -> Iterator[str]:
-    """Yield what differs between two recipes, as ``settings.combine.sigma: 5.0 -> 4.0``."""
+    """Yield what differs between two recipes, as ``settings.combine.sigma: 5.0 -> 4.0``; some of it more than once."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
-            yield from compare_recipes(old.get(key), new.get(key), f"{where}.{key}" if where else key)
+            if key == "digest" and _name(old) == _name(new):
+                if old[key] != new[key]:
+                    yield f"{where}: {_name(new)} has changed"
+            elif key != "digest":
+                yield from compare_recipes(old.get(key), new.get(key), f"{where}.{key}" if where else key)
     elif isinstance(old, list) and isinstance(new, list):
         names_old, names_new = ({_name(item): item for item in items} for items in (old, new))
         for name in [name for name in names_old if name not in names_new]:
@@ -54,8 +58,9 @@ def compare_recipes(old: Any, new: Any, where: str = "") -> Iterator[str]:
         for name in [name for name in names_new if name not in names_old]:
             yield f"{where}: {name} is new"
         for name in [name for name in names_old if name in names_new]:
-            if names_old[name] != names_new[name]:
-                yield f"{where}: {name} has changed"
+            yield from compare_recipes(names_old[name], names_new[name], where)
+    elif old != new and where.startswith("code."):
+        yield f"{where}: {'is new' if old is None else 'is gone' if new is None else 'has changed'}"
     elif old != new:
         yield f"{where}: {_short(old)} -> {_short(new)}"
 
@@ -188,7 +193,8 @@ def _canonical(node: Any) -> str:
 
 
 def _name(item: Any) -> str:
-    return str(item.get("name", item)) if isinstance(item, dict) else str(item)
+    """Return what a frame or a master of a recipe is called."""
+    return str(item.get("name") or item.get("path")) if isinstance(item, dict) else str(item)
 
 
 def _short(value: Any) -> str:

@@ -126,7 +126,7 @@ class Products:
         old = read_recipe(self.results / item.path) if stamp else None
         if old is None:
             return "bears no recipe"
-        return "; ".join(compare_recipes(old, item.recipe)) or "its recipe and its stamp differ"
+        return "; ".join(dict.fromkeys(compare_recipes(old, item.recipe))) or "its recipe and its stamp differ"
 
     def settle(self, recipe: str, items: list[Master | Light], content: Any) -> bool:
         """Bring a job's recipe file up to date in content and time; return whether the job is stale."""
