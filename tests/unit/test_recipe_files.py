@@ -1,0 +1,123 @@
+"""Recipe files: newer than what is stale, and than nothing else, which is all that Snakemake looks at."""
+
+import os
+import time
+
+import numpy as np
+from astropy.io import fits
+
+from darkroom.plan import make_plan
+from darkroom.products import write_product
+from darkroom.recipes import write_recipes
+from darkroom.staleness import Products, plan_jobs, write_atomically, write_if_changed
+from tests.unit.builders import make_night, overlay
+
+
+def test_text_is_written_only_if_it_differs(tmp_path):
+    path = tmp_path / "new" / "text"
+    assert write_if_changed(path, "ä")
+    inode = path.stat().st_ino
+    assert not write_if_changed(path, "ä")
+    assert path.stat().st_ino == inode
+    path.write_bytes(b"\xff")
+    assert write_if_changed(path, "ä")
+    write_atomically(path, "b")
+    assert path.read_text() == "b"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def make_products(results, jobs, plan):
+    """Write what jobs would: products that bear the digests of the plan."""
+    items = {item.path: item for item in [*plan.masters, *plan.made]}
+    for path in [path for job in jobs for path in job.products]:
+        write_product(str(results / path), np.zeros((2, 2)), fits.Header(), items[path].recipe)
+
+
+def settle(results, lights_per_job=48, frames=None, **settings):
+    """The plan and its jobs, as while Snakemake parses."""
+    chosen = overlay(**settings)
+    plan = make_plan(frames or make_night(), chosen)
+    write_recipes(plan, chosen)
+    return plan, plan_jobs(plan, Products(results, {}), lights_per_job)
+
+
+def is_newer(results, job):
+    """Whether the recipe file is newer than some product, which is what Snakemake looks at."""
+    recipe = (results / job.recipe).stat().st_mtime_ns
+    return any(recipe > (results / path).stat().st_mtime_ns for path in job.products)
+
+
+def test_recipe_files_are_newer_than_what_is_stale_alone(tmp_path):
+    plan, jobs = settle(tmp_path)
+    assert all(job.stale and job.due for job in jobs)
+    make_products(tmp_path, jobs, plan)
+    for _ in range(2):
+        _, jobs = settle(tmp_path)
+        assert not any(job.stale or job.due or is_newer(tmp_path, job) for job in jobs)
+    for _ in range(2):
+        _, jobs = settle(tmp_path, flat__minimum=0.1)
+        assert {job.kind for job in jobs if job.stale} == {"calibrate_lights"}
+        assert all(is_newer(tmp_path, job) == job.stale == job.due for job in jobs)
+    _, jobs = settle(tmp_path)
+    assert not any(job.stale or is_newer(tmp_path, job) for job in jobs)
+
+
+def test_stale_light_leaves_its_batch(tmp_path):
+    plan, jobs = settle(tmp_path)
+    make_products(tmp_path, jobs, plan)
+    frames = make_night()
+    frames[-1].digest = "another"
+    _, jobs = settle(tmp_path, frames=frames)
+    lights = {job.name.rpartition("/")[2]: job for job in jobs if job.kind == "calibrate_lights"}
+    assert {name: (job.stale, len(job.products)) for name, job in lights.items()} == {
+        "lights_V_60s_000": (False, 1),
+        "lights_V_60s_000_stale": (True, 1),
+    }
+    assert len({job.id for job in jobs}) == len(jobs)
+
+
+def test_recipe_file_tells_apart_what_it_replaces(tmp_path):
+    """A product that is put back with its old time of change must not look to Snakemake as it did then."""
+    plan, jobs = settle(tmp_path)
+    make_products(tmp_path, jobs, plan)
+    [job] = [job for job in settle(tmp_path, flat__minimum=0.1)[1] if job.stale]
+    first = (tmp_path / job.recipe).read_text()
+    path = tmp_path / job.products[0]
+    content, status = path.read_bytes(), path.stat()
+    time.sleep(0.02)
+    path.unlink()
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_mtime_ns, status.st_mtime_ns))
+    settle(tmp_path, flat__minimum=0.1)
+    assert (tmp_path / job.recipe).read_text() != first
+
+
+def test_product_of_the_same_tick_and_of_the_future(tmp_path):
+    plan, jobs = settle(tmp_path)
+    make_products(tmp_path, jobs, plan)
+    path = tmp_path / plan.made[0].path
+    for moment in (time.time_ns() + 3 * 10**18, (tmp_path / jobs[-1].recipe).stat().st_mtime_ns):
+        os.utime(path, ns=(moment, moment))
+        _, jobs = settle(tmp_path, flat__minimum=0.1)
+        assert all(is_newer(tmp_path, job) == job.stale for job in jobs)
+        now = time.time_ns()
+        assert all((tmp_path / name).stat().st_mtime_ns <= now for name in (jobs[-1].recipe, plan.made[0].path))
+
+
+def test_masters_that_are_gone(tmp_path):
+    """They are due only where they are needed, and what is fresh lets go of those that come back for others."""
+    plan, jobs = settle(tmp_path)
+    make_products(tmp_path, jobs, plan)
+    for job in jobs[:2]:
+        (tmp_path / job.products[0]).unlink()
+    _, jobs = settle(tmp_path)
+    assert {job.name.rpartition("/")[2] for job in jobs if job.stale} == {"master_bias", "master_dark_60s"}
+    assert not any(job.due for job in jobs)
+    (tmp_path / plan.made[0].path).unlink()
+    _, jobs = settle(tmp_path)
+    names = {job.name.rpartition("/")[2]: job for job in jobs}
+    stale = names["lights_V_60s_000_stale"]
+    assert [job for job in jobs if job.due] == [names["master_bias"], names["master_dark_60s"], stale]
+    assert len(stale.masters) == 3
+    assert names["master_flat_V"].masters == []
+    assert names["lights_V_60s_000"].masters == [names["master_flat_V"].products[0]]
