@@ -9,12 +9,15 @@ from darkroom.products import read_raw, write_product
 
 def make_master_bias(recipe: dict, raw_paths: list[str], product: str) -> None:
     settings = recipe["settings"]
-    raws = [read_raw(path, frame["digest"]) for path, frame in zip(raw_paths, recipe["frames"], strict=True)]
-    images = [subtract_overscan(raw, settings["overscan"]).data for raw in raws]
+    headers, images = [], []
+    for frame, path in zip(recipe["frames"], raw_paths, strict=True):
+        raw = read_raw(path, frame["digest"])
+        headers.append(raw.header)
+        images.append(subtract_overscan(raw, settings["overscan"]).data)
 
     bias = combine_images(images, settings["combine"])
 
-    header = describe_master([raw.header for raw in raws], recipe)
+    header = describe_master(headers, recipe)
     header["BUNIT"] = ("adu", "unit of the image")
     header["NCOMBINE"] = (len(images), "frames combined")
     write_product(product, bias, header, recipe)

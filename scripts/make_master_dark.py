@@ -12,17 +12,18 @@ from darkroom.products import MasterShelf, read_raw, write_product
 
 def make_master_dark(recipe: dict, raw_paths: list[str], masters: MasterShelf, product: str) -> None:
     settings = recipe["settings"]
-    raws = [read_raw(path, frame["digest"]) for path, frame in zip(raw_paths, recipe["frames"], strict=True)]
     bias = masters.read(recipe["bias"])
-    images = [remove_pedestal(subtract_overscan(raw, settings["overscan"]), bias).data for raw in raws]
-    quanta = np.ones(len(images))
-    if recipe["per_second"]:
-        quanta = np.array([1 / frame["exposure"] for frame in recipe["frames"]])
-        images = [image * np.float32(quantum) for image, quantum in zip(images, quanta, strict=True)]
+    headers, images, quanta = [], [], []
+    for frame, path in zip(recipe["frames"], raw_paths, strict=True):
+        raw = read_raw(path, frame["digest"])
+        image = remove_pedestal(subtract_overscan(raw, settings["overscan"]), bias).data
+        quanta.append(1 / frame["exposure"] if recipe["per_second"] else 1.0)
+        headers.append(raw.header)
+        images.append(image * np.float32(quanta[-1]))
 
     dark = combine_images(images, settings["combine"], quanta)
 
-    header = describe_master([raw.header for raw in raws], recipe)
+    header = describe_master(headers, recipe)
     header["BUNIT"] = ("adu/s" if recipe["per_second"] else "adu", "unit of the image")
     header["NCOMBINE"] = (len(images), "frames combined")
     header["HOLDBIAS"] = (recipe["holds_bias"], "is the bias still in it?")

@@ -66,7 +66,7 @@ def describe(frames, switches):
         for light in plan.lights
     }
     assert len({path.casefold() for path in lights}) == len(plan.lights), "two lights of one path"
-    return masters, lights, sorted((refusal.label, refusal.why) for refusal in plan.refused)
+    return masters, lights, sorted((refusal.master.path, str(refusal.miss)) for refusal in plan.refused)
 
 
 @given(frame_lists(), SWITCHES, st.randoms())

@@ -194,7 +194,8 @@ def test_miss_says_what_was_sought_what_there_was_and_which_key_would_help(kind,
 
 
 def test_miss_names_masters_that_cannot_be_made():
-    miss = find("dark", [], want(60.0), refused=["master dark 60 s of 2024-03-10"])
+    miss = find("dark", [], want(60.0), refused=[make_master("dark", exposure=60.0)])
+    assert miss.derived
     assert "master dark 60 s of 2024-03-10 cannot be made" in str(miss)
 
 

@@ -50,6 +50,11 @@ def test_section_fits_into_an_image_of_rows_by_columns(shape, fits):
     assert parse_section("[3:5,2:9]").fits_into(shape) is fits
 
 
-def test_upright_sections_are_taller_than_wide():
-    assert parse_section("[1025:1056,1:1024]").is_upright
-    assert not parse_section("[1:1024,1025:1056]").is_upright
+def test_which_way_an_overscan_runs_is_told_by_what_it_spans():
+    image = parse_section("[1:64,11:30]")  # a narrow window: its overscan is wider than tall, and yet of columns
+    assert parse_section("[65:96,11:30]").spans_rows_of(image)
+    assert not parse_section("[65:96,11:30]").spans_columns_of(image)
+    assert not parse_section("[65:96,12:30]").spans_rows_of(image)
+    assert parse_section("[1:64,31:34]").spans_columns_of(image)
+    assert not parse_section("[1:64,31:34]").spans_rows_of(image)
+    assert not parse_section("[2:64,31:34]").spans_columns_of(image)

@@ -82,19 +82,19 @@ def test_all_wrong_keys_and_types_are_listed_before_a_frame_is_read(garbage: Pat
     lines = refuse(garbage, configfile="wrong.yaml", config={"missing": "never", "results": "unmade"})
     expected = [
         r"Bias: unknown key, did you mean 'bias'\?",
-        r"dark: None is not of type object",
+        r"dark: nothing is not a block of keys",
         r"flat\.min_count: unknown key, did you mean 'min_counts'\?",
         r"flat\.sgima: unknown key; known here: use, subtract_dark, .*",
         r"flat\.combine\.reject: 'sigmaclip' is not one of sigma, minmax, none",
         r"flat\.combine\.sigma: -1 must be more than 0",
-        r"flat\.use: 'maybe' is not of type boolean",
+        r"flat\.use: 'maybe' is not true or false",
         r"headers\.cards: 'expo' is not one of kind, .*",
         r"headers\.kind_from\.0: 'headr' is not one of header, folder, name",
         r"headers\.path: '\{kind\}/\{x\}' is not a pattern such as .*",
-        r"lights_per_job: 2\.5 is not of type integer",
+        r"lights_per_job: 2\.5 is not a whole number",
         r"missing: 'never' is not one of skip, stop",
         r"overscan\.order: 99 is more than 20",
-        r"site\.longitude: 'west' is not of type number or null",
+        r"site\.longitude: 'west' is not a number or null",
     ]
     assert len(lines) == len(expected)
     for line, pattern in zip(lines, expected, strict=True):

@@ -11,6 +11,7 @@ from astropy.nddata import CCDData
 from numpy.typing import NDArray
 
 FULL_SCALE = 65535.0  # ADU of a 16-bit camera, where nothing else is known
+SPILL = 2  # pixels around a full one that are left alone
 
 
 def remove_pedestal(
@@ -62,17 +63,19 @@ def remove_cosmic_rays(frame: CCDData, saturated: NDArray[np.bool_], settings: d
     frame : CCDData
         Calibrated, in ADU.
     saturated : array of bool
-        Where the raw frame was full. L.A.Cosmic spares stars that reach a level; after bias and flat that level is
-        no longer the camera's, so it gets the lowest that a full pixel has now.
+        Where the raw frame was full. Those pixels and their neighbours, where charge spills, are left alone; a level
+        would not tell them, since after bias and flat each pixel's is another.
     settings : dict
         ``gain`` (e-/ADU), ``read_noise`` (e-), ``sigma``, ``neighbour_fraction`` and ``contrast``.
     """
-    full = frame.data[saturated & np.isfinite(frame.data)]
+    from scipy.ndimage import binary_dilation
+
+    spared = binary_dilation(saturated, iterations=SPILL) | ~np.isfinite(frame.data)
     cleaned = ccdproc.cosmicray_lacosmic(
-        frame,
+        CCDData(frame.data, unit=frame.unit, mask=spared),
         gain=settings["gain"],
         readnoise=settings["read_noise"],
-        satlevel=float(full.min()) * settings["gain"] if full.size else np.inf,
+        satlevel=np.inf,
         sigclip=settings["sigma"],
         sigfrac=settings["neighbour_fraction"],
         objlim=settings["contrast"],

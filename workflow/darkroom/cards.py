@@ -10,32 +10,18 @@ from typing import Any
 
 from astropy.io import fits
 
-from darkroom.sections import parse_section
+from darkroom.sections import Section, parse_section
 
 # True of the raw data alone: their encoding, their range, how to display them, where their overscan was.
-RAW_ONLY = frozenset(
-    [
-        "BZERO",
-        "BSCALE",
-        "BLANK",
-        "DATAMIN",
-        "DATAMAX",
-        "SATURATE",
-        "CBLACK",
-        "CWHITE",
-        "CSTRETCH",
-        "CHECKSUM",
-        "DATASUM",
-        "BUNIT",
-        "NAXIS3",
-        "EXTEND",
-        "PCOUNT",
-        "GCOUNT",
-        "GROUPS",
-        "ZBLANK",
-    ]
-)
+# fmt: off
+RAW_ONLY = frozenset([
+    "BZERO", "BSCALE", "BLANK", "ZBLANK", "DATAMIN", "DATAMAX", "SATURATE", "PEDESTAL", "CBLACK", "CWHITE", "CSTRETCH",
+    "CHECKSUM", "DATASUM", "BUNIT", "NAXIS3", "EXTEND", "PCOUNT", "GCOUNT", "GROUPS",
+])
+# fmt: on
 OVERSCAN = frozenset(["BIASSEC", "TRIMSEC", "DATASEC", "COVER", "ROVER"])
+# Where the image lies on the chip: true of the trimmed one only if it is what they were said of.
+CHIP = frozenset(["CCDSEC", "DETSEC"])
 # A master has no place on the sky.
 _WCS = re.compile(
     r"(CTYPE|CRVAL|CRPIX|CDELT|CROTA|CUNIT|CSYER|CRDER|CNAME)\d[A-Z]?|(CD|PC|PV|PS)\d+_\d+[A-Z]?"
@@ -49,10 +35,7 @@ _RENAMED = {"RADECSYS": "RADESYS", "EPOCH": "EQUINOX"}
 
 def describe_light(raw: fits.Header, recipe: dict[str, Any]) -> fits.Header:
     """Return a calibrated light's header: every card of the raw header that is still true, moved with the trim."""
-    overscan = recipe["settings"]["overscan"]
-    header = _drop_raw_only(raw, OVERSCAN if overscan else frozenset())
-    if overscan and overscan["trim"]:
-        shift_coordinates(header, overscan["trim"])
+    header = _keep_true_cards(raw, recipe["settings"]["overscan"])
     header["BUNIT"] = ("adu", "unit of the image")
     frame = recipe["frames"][0]
     header["RAWFILE"] = ascii(frame["name"])[1:-1]  # a comment might not fit
@@ -65,8 +48,7 @@ def describe_master(raws: Sequence[fits.Header], recipe: dict[str, Any]) -> fits
 
     EXPTIME is the mean exposure, DATE-OBS the first start, DATE-END the last end (UTC).
     """
-    overscan = recipe["settings"]["overscan"]
-    header = _drop_raw_only(raws[0], OVERSCAN if overscan else frozenset())
+    header = _keep_true_cards(raws[0], recipe["settings"]["overscan"])
     for card in list(header.cards):
         if card.keyword in _COMMENTARY:
             continue
@@ -86,18 +68,19 @@ def describe_master(raws: Sequence[fits.Header], recipe: dict[str, Any]) -> fits
 
 
 def shift_coordinates(header: fits.Header, trim: str) -> None:
-    """Move every reference pixel (CRPIX of each WCS, LTV) with a trim in FITS notation."""
+    """Move what counts pixels with a trim in FITS notation: CRPIX of each WCS, LTV, the origin of a subframe."""
     section = parse_section(trim)
-    for axis, offset in (("1", section.x1 - 1), ("2", section.y1 - 1)):
+    for axis, letter, offset in (("1", "X", section.x1 - 1), ("2", "Y", section.y1 - 1)):
         if offset:
+            _shift_card(header, f"{letter}ORGSUBF", offset)
             for keyword in dict.fromkeys(header):  # each once
                 if re.fullmatch(f"CRPIX{axis}[A-Z]?|LTV{axis}", keyword):
-                    _shift_card(header, keyword, offset)
+                    _shift_card(header, keyword, -offset)
 
 
 def _shift_card(header: fits.Header, keyword: str, offset: int) -> None:
-    with suppress(fits.VerifyError, TypeError):  # what is no number has no place to move from
-        header[keyword] = header[keyword] - offset
+    with suppress(fits.VerifyError, KeyError, TypeError):  # what is not there or no number cannot move
+        header[keyword] = header[keyword] + offset
 
 
 def _is_common(card: fits.Card, others: Sequence[fits.Header]) -> bool:
@@ -141,8 +124,22 @@ def _is_equinox(value: Any, keyword: str) -> bool:
     return keyword != "EQUINOX" or isinstance(value, int | float)
 
 
-def _drop_raw_only(raw: fits.Header, more: frozenset[str]) -> fits.Header:
+def _keep_true_cards(raw: fits.Header, overscan: dict[str, Any] | None) -> fits.Header:
+    """Return a raw header without what is true of the raw data alone, moved with the trim."""
+    gone = RAW_ONLY
+    if overscan:
+        gone |= OVERSCAN
+        if overscan["trim"] and _read_section(raw, "DATASEC") != parse_section(overscan["trim"]):
+            gone |= CHIP
     header = raw.copy(strip=True)
-    for keyword in RAW_ONLY | more:
+    for keyword in gone:
         header.remove(keyword, ignore_missing=True, remove_all=True)
+    if overscan and overscan["trim"]:
+        shift_coordinates(header, overscan["trim"])
     return header
+
+
+def _read_section(header: fits.Header, keyword: str) -> Section | None:
+    with suppress(fits.VerifyError, ValueError):
+        return parse_section(str(header.get(keyword)))
+    return None

@@ -18,6 +18,9 @@ from darkroom.nights import find_night
 from darkroom.readings import UNREADABLE, digest_reader, read_frame
 from darkroom.sections import Section, parse_section
 from darkroom.setups import find_setup
+from darkroom.texts import make_printable
+
+LONGEST_EXPOSURE = 1e6  # s; more than eleven days is no exposure but a damaged card
 
 
 @dataclass
@@ -122,7 +125,7 @@ def _place(frame: Frame, settings: dict[str, Any]) -> None:
         frame.problem = "no date and time of observation, so no night (headers.cards.start names the card)"
     elif frame.kind != "bias" and frame.exposure is None:
         frame.problem = "no exposure time in its header (headers.cards.exposure names the card)"
-    elif frame.kind != "bias" and (frame.exposure or 0) <= 0:
+    elif frame.kind != "bias" and not 0 < (frame.exposure or 0) <= LONGEST_EXPOSURE:
         frame.problem = f"an exposure of {frame.exposure:g} s (headers.cards.exposure names another card)"
     if frame.start is not None:
         frame.night, note = find_night(frame.start, frame.longitude, settings["site"])
@@ -148,8 +151,7 @@ def _check_regions(frame: Frame) -> str:
     for name, section in (("section", overscan), ("trim", trim)):
         if not section.fits_into(shape):
             return f"overscan.{name} {section} lies outside its {shape[1]} x {shape[0]} pixels"
-    across = 2 if overscan.is_upright else 0
-    if overscan[across] > trim[across] or overscan[across + 1] < trim[across + 1]:
+    if not (overscan.spans_rows_of(trim) or overscan.spans_columns_of(trim)):
         return f"the overscan {overscan} does not reach along the whole image {trim}"
     return ""
 
@@ -162,7 +164,7 @@ def _drop_doubles(frames: list[Frame]) -> None:
     first: dict[str, str] = {}
     for frame in sorted(frames, key=lambda frame: (len(frame.name.rsplit("/", 1)[-1]), frame.name)):
         if frame.digest and not frame.problem and first.setdefault(frame.digest, frame.name) != frame.name:
-            frame.problem = f"the same content as {first[frame.digest]}"
+            frame.problem = f"the same content as {make_printable(first[frame.digest])}"
 
 
 def _is_excluded(frame: Frame, raw: list[Path], patterns: list[str]) -> bool:

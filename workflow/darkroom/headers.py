@@ -20,6 +20,8 @@ from darkroom.texts import make_printable
 
 DIALECTS = Path(__file__).parents[1] / "dialects"
 NUMBERS = ("exposure", "gain", "read_noise", "saturation")
+# What a filter wheel says of a place without a filter.
+CLEAR = ["clear*", "open*", "free", "none", "empty", "air", "no filter"]
 # A glob, a number or several of them, as a dialect file gives them.
 Pattern = str | float | list
 
@@ -59,6 +61,7 @@ def describe_header(header: Mapping[str, Any], overrides: dict[str, Any]) -> dic
     known: dict[str, Any] = {
         concept: _text(raw[concept]) for concept in ("technique", "filter", "object", "camera", "calibrated")
     }
+    known["filter"] = known["filter"] or _join_wheels(header, cards["wheels"])
     known |= {concept: _number(raw[concept]) for concept in NUMBERS}
     known["dialect"] = name
     known["kind_word"] = _text(raw["kind"])
@@ -69,7 +72,7 @@ def describe_header(header: Mapping[str, Any], overrides: dict[str, Any]) -> dic
     for facet in ("telescope", "readout", "gain_setting", "offset_setting"):
         known[facet] = _facet(raw[facet])
     known["window"] = f"{_facet(raw['window_x']) or 0},{_facet(raw['window_y']) or 0}"
-    known["trim"], known["overscan"] = _read_regions(header, raw)
+    known["trim"], known["overscan"], known["notes"] = _read_regions(header, raw)
     return known
 
 
@@ -106,7 +109,7 @@ def read_angle(value: Any) -> float | None:
     if not parts:
         return None
     sign, degrees, minutes, seconds, rest = parts.groups()
-    angle = int(degrees) + int(minutes) / 60 + float(seconds or 0) / 3600
+    angle = float(degrees) + float(minutes) / 60 + float(seconds or 0) / 3600
     return -angle if sign == "-" or rest.strip().upper().endswith("W") else angle
 
 
@@ -138,12 +141,18 @@ def _text(value: Any) -> str | None:
     return None if value is None else make_printable(str(value)).strip() or None
 
 
+def _join_wheels(header: Mapping[str, Any], cards: list[str]) -> str | None:
+    """Return the filters of several wheels as one name; of wheels that are all clear, what the first one says."""
+    values = [text for card in cards if (text := _text(_first_value(header, [card])))]
+    return "+".join(value for value in values if not matches(value, CLEAR)) or next(iter(values), None)
+
+
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or value is None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
@@ -197,14 +206,21 @@ def _read_time(start: Any, time: Any) -> str | None:
     return moment.isoformat(timespec="milliseconds")
 
 
-def _read_regions(header: Mapping[str, Any], raw: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Return trim and overscan sections; sections that make no sense for this image are passed over."""
+def _read_regions(header: Mapping[str, Any], raw: dict[str, Any]) -> tuple[str | None, str | None, str]:
+    """Return trim and overscan sections, and a note on those that make no sense for this image and are passed over."""
     shape = (int(header.get("NAXIS2", 0)), int(header.get("NAXIS1", 0)))
-    trim, overscan = (_valid_section(raw[concept], shape) for concept in ("trim", "overscan"))
+    found = {concept: _valid_section(raw[concept], shape) for concept in ("trim", "overscan", "data")}
+    notes = [
+        f"{concept} section {_text(raw[concept])} does not fit {shape[1]} x {shape[0]} pixels: not used"
+        for concept in ("trim", "overscan")
+        if raw[concept] is not None and found[concept] is None
+    ]
     columns = int(_number(raw.get("overscan_columns")) or 0)
-    if overscan is None and 0 < columns < shape[1]:  # the last columns of every row
-        overscan = str(Section(shape[1] - columns + 1, shape[1], 1, shape[0]))
-    return trim, overscan
+    if found["overscan"] is None and 0 < columns < shape[1]:  # the last columns of every row
+        found["overscan"] = str(Section(shape[1] - columns + 1, shape[1], 1, shape[0]))
+    if found["trim"] is None and found["overscan"] is not None:
+        found["trim"] = found["data"]
+    return found["trim"], found["overscan"], "; ".join(notes)
 
 
 def _valid_section(value: Any, shape: tuple[int, int]) -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from darkroom.products import JobProblem
+from darkroom.texts import make_printable
 
 
 @contextmanager
@@ -19,7 +20,7 @@ def report_to(path: str) -> Iterator[TextIO]:
         try:
             yield log
         except JobProblem as problem:
-            for line in str(problem).splitlines():
+            for line in map(make_printable, str(problem).split("\n")):
                 print(f"darkroom: {line}", file=log)
                 print(f"darkroom: {line}", file=sys.stderr)
             sys.exit(1)

@@ -75,13 +75,17 @@ class Match:
 
 @dataclass(frozen=True)
 class Miss:
-    """No master fits: what was sought where, what there was, and which key of config.yaml would allow it."""
+    """No master fits: what was sought where, what there was, and which key of config.yaml would allow it.
+
+    ``derived`` tells that there are frames for it, but that a master it needs itself is missing.
+    """
 
     kind: str
     what: str
     where: str
     there: str
     remedy: str
+    derived: bool = False
 
     def __str__(self) -> str:
         sought = " ".join(filter(None, ["no", self.kind, self.what, self.where]))
@@ -96,7 +100,7 @@ def canonical_exposure(seconds: float) -> float:
 class Shelf:
     """The masters of one kind that can be made, found by setup (and filter) and night."""
 
-    def __init__(self, kind: str, rules: dict[str, Any], masters: list[Master], refused: list[str] | None = None):
+    def __init__(self, kind: str, rules: dict[str, Any], masters: list[Master], refused: list[Master] | None = None):
         self.kind = kind
         self.rules = rules
         self.masters = masters
@@ -166,14 +170,24 @@ class Shelf:
         where = f"(night {wanted.night}, setup {wanted.setup})"
         there, remedy = self._look_around(wanted)
         off = f"{self.kind}.use: false goes without"
-        return Miss(self.kind, what[self.kind], where, there, f"{remedy}; {off}" if remedy else off)
+        derived = bool(self._find_refused(wanted))
+        return Miss(self.kind, what[self.kind], where, there, f"{remedy}; {off}" if remedy else off, derived)
+
+    def _find_refused(self, wanted: Wanted) -> list[Master]:
+        """Return the masters that would be there if they lacked nothing themselves."""
+        return [
+            master
+            for master in self.refused
+            if (master.setup, master.filter) == (wanted.setup, wanted.filter)
+            and nights_apart(master.night, wanted.night) <= self.rules["max_age_days"]
+        ]
 
     def _look_around(self, wanted: Wanted) -> tuple[str, str]:
         """Return what there is that comes nearest, and the key that would allow it."""
         of_setup = [master for master in self.masters if master.setup == wanted.setup]
         fitting = [master for master in of_setup if master.filter == wanted.filter]
-        if not self.masters and self.refused:
-            return f"{_some(self.refused)} cannot be made", ""
+        if refused := self._find_refused(wanted):
+            return f"{_some([f'{master.label} of {master.night}' for master in refused])} cannot be made", ""
         if not self.masters:
             return f"there is no {self.kind} frame at all", ""
         if not of_setup:

@@ -30,7 +30,7 @@ def subtract_overscan(frame: CCDData, settings: dict[str, Any] | None) -> CCDDat
         return trimmed
     kept = _find_kept(frame, settings)
     section = parse_section(settings["section"])
-    if section.is_upright:
+    if section.spans_rows_of(kept):
         strip, axis = frame.data[kept.slices[0], section.slices[1]], 1
     else:
         strip, axis = frame.data[section.slices[0], kept.slices[1]], 0

@@ -12,9 +12,6 @@ from darkroom.frames import Frame
 from darkroom.matching import Master, Match, Miss, Shelf, Wanted, canonical_exposure
 from darkroom.setups import make_slug
 
-NO_BIAS_OFF = "nothing takes its bias off"
-BIAS_REMEDY = "bias.use: true, whole darks or an overscan would"
-
 
 @dataclass
 class Light:
@@ -43,10 +40,10 @@ class Light:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A master that cannot be made although there are frames for it, and why."""
+    """A master that cannot be made although there are frames for it, and what it lacks."""
 
-    label: str
-    why: str
+    master: Master
+    miss: Miss
 
 
 @dataclass
@@ -148,12 +145,12 @@ def _plan_darks(groups: list[Group], biases: Shelf, settings: dict[str, Any], pl
         if not master.holds_bias:
             bias = biases.find(Wanted(master.night, master.setup, master.time))
             if isinstance(bias, Miss):
-                refused.append(Refusal(f"{master.label} of {master.night}", str(bias)))
+                refused.append(Refusal(master, bias))
                 continue
             master.bias = bias.master
         masters.append(master)
     plan.refused += refused
-    return Shelf("dark", settings["dark"], masters, [refusal.label for refusal in refused])
+    return Shelf("dark", settings["dark"], masters, [refusal.master for refusal in refused])
 
 
 def _plan_flats(groups: list[Group], biases: Shelf, darks: Shelf, settings: dict[str, Any], plan: Plan) -> Shelf:
@@ -161,32 +158,32 @@ def _plan_flats(groups: list[Group], biases: Shelf, darks: Shelf, settings: dict
     masters, refused = [], []
     for key, frames in groups:
         master = _new_master("flat", key, frames)
-        why = _calibrate_flat(master, biases, darks, settings)
-        if why:
-            refused.append(Refusal(f"{master.label} of {master.night}", why))
+        miss = _calibrate_flat(master, biases, darks, settings)
+        if miss:
+            refused.append(Refusal(master, miss))
         else:
             masters.append(master)
     plan.refused += refused
-    return Shelf("flat", settings["flat"], masters, [refusal.label for refusal in refused])
+    return Shelf("flat", settings["flat"], masters, [refusal.master for refusal in refused])
 
 
-def _calibrate_flat(master: Master, biases: Shelf, darks: Shelf, settings: dict[str, Any]) -> str:
+def _calibrate_flat(master: Master, biases: Shelf, darks: Shelf, settings: dict[str, Any]) -> Miss | None:
     if settings["dark"]["use"] and settings["flat"]["subtract_dark"]:
         for frame in master.frames:
             dark = darks.find(_wanted(frame, exposure=frame.exposure))
             if isinstance(dark, Miss):
-                return str(dark)
+                return dark
             master.darks.append(dark)
     whole = [match.master.holds_bias for match in master.darks]
     if not any(whole):
         if settings["bias"]["use"]:
             bias = biases.find(Wanted(master.night, master.setup, master.time))
             if isinstance(bias, Miss):
-                return str(bias)
+                return bias
             master.bias = bias.master
         elif not master.frames[0].overscan:
-            return f"{NO_BIAS_OFF}; {BIAS_REMEDY}"
-    return ""
+            return _miss_bias_removal(master.night, master.setup)
+    return None
 
 
 def _plan_light(light: Light, biases: Shelf, darks: Shelf, flats: Shelf, settings: dict[str, Any]) -> Light:
@@ -199,7 +196,7 @@ def _plan_light(light: Light, biases: Shelf, darks: Shelf, flats: Shelf, setting
     if settings["bias"]["use"] and not (isinstance(dark, Match) and dark.master.holds_bias):
         found["bias"] = biases.find(_wanted(frame))
     elif not settings["dark"]["use"] and not frame.overscan:
-        found["bias"] = Miss("bias", "", f"(night {frame.night}, setup {frame.setup})", NO_BIAS_OFF, BIAS_REMEDY)
+        found["bias"] = _miss_bias_removal(frame.night, frame.setup)
     if settings["flat"]["use"]:
         found["flat"] = flats.find(_wanted(frame, filter=frame.filter))
     light.misses = [result for result in found.values() if isinstance(result, Miss)]
@@ -207,6 +204,11 @@ def _plan_light(light: Light, biases: Shelf, darks: Shelf, flats: Shelf, setting
     if not light.misses:
         light.bias, light.dark, light.flat = (_as_match(found.get(kind)) for kind in ("bias", "dark", "flat"))
     return light
+
+
+def _miss_bias_removal(night: str, setup: str) -> Miss:
+    there, remedy = "nothing takes its bias off", "bias.use: true, whole darks or an overscan would"
+    return Miss("bias", "", f"(night {night}, setup {setup})", there, remedy)
 
 
 def _miss_for_cosmic_rays(frame: Frame, rays: dict[str, Any]) -> list[Miss]:

@@ -100,15 +100,21 @@ def list_problems(plan: Plan, most: int = MOST_NAMED) -> list[str]:
             notes[frame.notes].append(frame)
     for reason, members in [*frames.items(), *notes.items()]:
         lines.append(f"{_name_some([frame.name for frame in members], 'frames', most)}: {reason}")
-    lines += [f"{refusal.label} cannot be made: {refusal.why}" for refusal in plan.refused]
+    refusals = [refusal for refusal in plan.refused if not refusal.miss.derived]
+    lines += [
+        f"{refusal.master.label} of {refusal.master.night} cannot be made: {refusal.miss}" for refusal in refusals
+    ]
     return lines + list(_list_skipped(plan, most))
 
 
 def _list_skipped(plan: Plan, most: int) -> Iterator[str]:
-    """Yield a line for each thing that is missing, with what was sought and the lights that go without."""
+    """Yield a line for each thing that is missing, with what was sought and the lights that go without.
+
+    What is missing only because a master lacks something itself is left unsaid where that something is said.
+    """
     groups: dict[Miss, tuple[list[Light], list[str]]] = defaultdict(lambda: ([], []))
     for light in plan.skipped:
-        for miss in light.misses:
+        for miss in [miss for miss in light.misses if not miss.derived] or light.misses:
             lights, sought = groups[replace(miss, what="")]
             lights.append(light)
             if miss.what not in sought:

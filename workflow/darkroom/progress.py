@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import sys
 import time
 from pathlib import Path
@@ -14,6 +15,8 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from darkroom.prepare import Prepared
 
 MOST_WARNINGS = 12
+# How Snakemake, which then ends the run, tells an input that is gone before its job starts.
+MISSING = re.compile(r"^(.*) \(missing locally", re.MULTILINE)
 # What says nothing to an observer; a new product that failed has no backup, of course.
 CHATTER = ("Select jobs to execute...", "Assuming unrestricted shared filesystem usage.", "Cannot restore ")
 
@@ -79,6 +82,9 @@ class ProgressHandler(logging.Handler):
             name = self.names.pop(record.__dict__["job_id"], None)
             if name:
                 self.read += self.weights[name]
+        elif record.levelno >= logging.ERROR:
+            for path in MISSING.findall(record.getMessage()):
+                print(f"darkroom: {path}: gone since the plan was made; run snakemake again", file=self.stream)
         elif event == LogEvent.PROGRESS and not self.silent:
             done, total = record.__dict__["done"], record.__dict__["total"]
             print(self._say(done, total), file=self.stream, flush=True)

@@ -11,6 +11,7 @@ from typing import Any
 from darkroom.folders import find_compression
 from darkroom.headers import describe_header, match_name, read_dialects
 from darkroom.raw import RawProblem, digest_file, read_raw_header
+from darkroom.texts import make_printable
 
 UNREADABLE = "cannot be read"
 # Raised when what a reading holds changes, so that old caches are read anew.
@@ -86,7 +87,7 @@ def _fill_from_path(reading: dict[str, Any], name: str, headers: dict[str, Any])
     for part, folder in zip(parts, folders, strict=True):
         concept = part.strip("{}")
         if part.startswith("{") and reading.get(concept) is None:
-            reading[concept] = folder
+            reading[concept] = make_printable(folder)
 
 
 def _folder_names(headers: dict[str, Any]) -> dict[str, list[str]]:

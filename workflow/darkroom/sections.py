@@ -29,10 +29,13 @@ class Section(NamedTuple):
         """The section as an index into an array of shape (rows, columns)."""
         return slice(self.y1 - 1, self.y2), slice(self.x1 - 1, self.x2)
 
-    @property
-    def is_upright(self) -> bool:
-        """Whether the section is taller than wide: as an overscan, some columns of every row."""
-        return self.shape[0] > self.shape[1]
+    def spans_rows_of(self, image: Section) -> bool:
+        """Whether the section has pixels in every row of ``image``; as an overscan, it then gives each its level."""
+        return self.y1 <= image.y1 and self.y2 >= image.y2
+
+    def spans_columns_of(self, image: Section) -> bool:
+        """Whether the section has pixels in every column of ``image``."""
+        return self.x1 <= image.x1 and self.x2 >= image.x2
 
     def fits_into(self, shape: tuple[int, int]) -> bool:
         """Whether an image of shape (rows, columns) holds the whole section."""

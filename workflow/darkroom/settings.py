@@ -17,7 +17,16 @@ from darkroom.sections import parse_section
 from darkroom.texts import make_printable
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
-KINDS = ("bias", "dark", "flat", "light")
+# JSON Schema's types as an observer calls them.
+TYPES = {
+    "object": "a block of keys",
+    "array": "a list",
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "null": "null",
+}
 
 
 class SettingsError(ValueError):
@@ -68,6 +77,7 @@ def check_settings(config: dict[str, Any]) -> dict[str, Any]:
     SettingsError
         Names every unknown key, wrong type and impossible combination at once.
     """
+    config = _read_texts(config, read_schema())
     problems = [f"config.yaml: {make_printable(line)}" for line in _violations(config)]
     if not problems:
         settings = fill_defaults(config, read_schema())
@@ -86,6 +96,19 @@ def fill_defaults(value: Any, schema: dict[str, Any]) -> Any:
         if key in filled or "default" in part:
             filled[key] = fill_defaults(filled[key] if key in filled else deepcopy(part["default"]), part)
     return filled
+
+
+def _read_texts(value: Any, schema: dict[str, Any]) -> Any:
+    """Return ``value`` with text read as YAML where no text may stand: --config turns nested values into text."""
+    if isinstance(value, dict):
+        parts = schema.get("properties", {})
+        return {key: _read_texts(item, parts.get(key, {})) for key, item in value.items()}
+    if isinstance(value, str) and "string" not in schema.get("type", "string"):
+        try:
+            return yaml.safe_load(value)
+        except yaml.YAMLError:
+            return value
+    return value
 
 
 def _violations(config: dict[str, Any]) -> Iterator[str]:
@@ -126,8 +149,8 @@ def _explain(error: Any) -> str:
     match error.validator:
         case "type":
             wanted = error.validator_value
-            wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
-            return f"{shown} is not of type {wanted}"
+            names = [TYPES[name] for name in (wanted if isinstance(wanted, list) else [wanted])]
+            return f"{'nothing' if error.instance is None else shown} is not {' or '.join(names)}"
         case "enum":
             return f"{shown} is not one of {', '.join(map(str, error.validator_value))}"
         case "minimum":
