@@ -78,13 +78,12 @@ class Night:
         return {name for name in after if after[name] != before.get(name)}
 
     def expect(self, expected: set[str], *args: str | Path) -> None:
-        """Demand that a run makes exactly these products, as a dry run foretells, and leaves nothing to be made."""
+        """Demand that a run makes exactly these products, as a dry run foretells."""
         before = self.look()
         assert self.foresee(*args) == expected
         assert self.look() == before, "a dry run has touched products"
         self.run(*args)
         assert self.see_changed(before) == expected
-        assert self.foresee(*args) == set()
 
     def product(self, name: str) -> Path:
         """Return the path of a product by its stem."""

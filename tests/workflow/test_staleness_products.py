@@ -41,17 +41,13 @@ def test_copied_results_are_as_good(night):
     assert night.look() == before
 
 
-def test_lost_recipes_remake_nothing(night):
-    shutil.rmtree(night.results / ".recipes")
-    assert night.foresee() == set()
-
-
 def test_changed_light_by_time_alone(night):
-    """Snakemake's memory and the caches are lost."""
-    shutil.rmtree(night.folder / ".snakemake")
-    shutil.rmtree(night.results / ".cache")
+    """Snakemake's memory, the caches and the recipe files are lost."""
+    for folder in (night.folder / ".snakemake", night.results / ".cache", night.results / ".recipes"):
+        shutil.rmtree(folder)
     alter(night.raw / "light_V_60s_002.fits")
     night.expect({"light_V_60s_002"}, "--rerun-triggers", "mtime")
+    assert night.foresee() == set()
 
 
 def test_deleted_light(night):
@@ -79,6 +75,7 @@ def test_deleted_masters_and_a_changed_light(night):
         night.product(name).unlink()
     alter(night.raw / "light_V_60s_003.fits")
     night.expect({"master_dark_60s", "light_V_60s_003"})
+    assert night.foresee() == set()
 
 
 def test_lights_put_back_as_they_were_before(night):
@@ -101,6 +98,7 @@ def test_master_of_another_recipe(night):
     assert night.foresee() == {"master_dark_20s"}
     alter(night.raw / "light_V_60s_001.fits")
     night.expect({"master_dark_20s", "light_V_60s_001"})
+    assert night.foresee() == set()
 
 
 def test_forced_master_delays_no_stale_light(night):
