@@ -37,6 +37,11 @@ def all_lights(wildcards):
     return [f"{NIGHTS.results}/{path}" for path in NIGHTS.lights or NIGHTS.masters]
 
 
+def recipe_file(product):
+    """An input function: the recipe of a master, whose name tells its content."""
+    return lambda wildcards: f"{NIGHTS.results}/{find_job(wildcards, product).recipe}"
+
+
 def raw_frames(product):
     """An input function: the raw frames of a master, such as master_dark_{exposure}."""
     return lambda wildcards: find_job(wildcards, product).frames

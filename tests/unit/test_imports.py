@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.recipes import SCRIPTS, fingerprint_script
+from darkroom.fingerprints import fingerprint_script
+from darkroom.recipes import SCRIPTS
 from tests.unit.builders import write_raw
 
 ROOT = Path(__file__).parents[2]

@@ -6,10 +6,11 @@ import time
 import numpy as np
 from astropy.io import fits
 
+from darkroom.jobs import plan_jobs
 from darkroom.plan import make_plan
 from darkroom.products import write_product
 from darkroom.recipes import write_recipes
-from darkroom.staleness import Products, plan_jobs, write_atomically, write_if_changed
+from darkroom.staleness import Products, write_atomically, write_if_changed
 from tests.unit.builders import make_night, overlay
 
 

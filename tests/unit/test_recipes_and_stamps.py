@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from darkroom import recipes
+from darkroom import fingerprints
 from darkroom.plan import make_plan
 from darkroom.products import write_product
 from darkroom.recipes import compare_recipes, write_recipes
@@ -151,7 +151,7 @@ def test_changed_dark_is_not_blamed_on_the_flats():
     ],
 )
 def test_canonical_code(one, other, alike):
-    one, other = (recipes._canonical(ast.parse(text)) for text in (one, other))
+    one, other = (fingerprints._canonical(ast.parse(text)) for text in (one, other))
     assert (one == other) == alike
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.frames import COLUMNS, Frame, index_frames, table_rows
+from darkroom.jobs import Job, plan_jobs
 from darkroom.links import link_awkward
 from darkroom.plan import Plan, make_plan
 from darkroom.plan_text import describe_plan, list_problems, plan_rows
 from darkroom.recipes import write_recipes
 from darkroom.settings import check_settings
-from darkroom.staleness import Job, Products, plan_jobs, write_atomically, write_if_changed
+from darkroom.staleness import Products, write_atomically, write_if_changed
 from darkroom.texts import make_printable
 
 CACHE = ".cache"

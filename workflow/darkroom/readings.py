@@ -8,19 +8,18 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from darkroom.fingerprints import fingerprint_module
 from darkroom.folders import find_compression
 from darkroom.headers import describe_header, match_name, read_dialects
 from darkroom.raw import RawProblem, digest_file, read_raw_header
 from darkroom.texts import make_printable
 
 UNREADABLE = "cannot be read"
-# Raised when what a reading holds changes, so that old caches are read anew.
-READING_VERSION = 3
 
 
 def digest_reader(headers: dict[str, Any]) -> str:
-    """Return a digest of all but the file that a reading depends on: settings, dialects, this code's version."""
-    content = repr((READING_VERSION, headers, read_dialects()))
+    """Return a digest of all but the file that a reading depends on: settings, dialects, this code."""
+    content = repr((headers, read_dialects(), fingerprint_module("readings")))
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 

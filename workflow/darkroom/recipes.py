@@ -6,21 +6,18 @@ code and the versions of the libraries that make the numbers; never a path of th
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import json
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
+from darkroom.fingerprints import fingerprint_script
 from darkroom.frames import Frame
 from darkroom.matching import Master, Match
 from darkroom.plan import Light, Plan
 from darkroom.stamps import digest_recipe
 
-WORKFLOW = Path(__file__).parents[1]
 SCRIPTS = {
     "bias": "make_master_bias.py",
     "dark": "make_master_dark.py",
@@ -82,11 +79,11 @@ def _describe_master(master: Master, settings: dict[str, Any]) -> dict[str, Any]
         "filter": master.filter,
         "per_second": master.per_second,
         "holds_bias": master.holds_bias,
-        "saturation": master.frames[0].saturation,
+        "saturation": master.frames[0].saturation if master.kind == "flat" else None,
         "frames": frames,
         "bias": {"path": master.bias.path, "digest": master.bias.digest} if master.bias else None,
         "settings": chosen | {"overscan": _overscan_settings(master.frames[0], settings)},
-        **_describe_tools(master.kind, settings),
+        **_describe_tools(master.kind, master.frames[0], settings),
     }
 
 
@@ -109,7 +106,7 @@ def _describe_light(light: Light, settings: dict[str, Any]) -> dict[str, Any]:
             "flat_minimum": settings["flat"]["minimum"] if light.flat else None,
             "cosmic_rays": rays if rays["use"] else None,
         },
-        **_describe_tools("light", settings),
+        **_describe_tools("light", frame, settings),
     }
 
 
@@ -141,11 +138,11 @@ def _overscan_settings(frame: Frame, settings: dict[str, Any]) -> dict[str, Any]
     return chosen
 
 
-def _describe_tools(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
+def _describe_tools(kind: str, frame: Frame, settings: dict[str, Any]) -> dict[str, Any]:
     libraries = list(LIBRARIES)
     if kind == "light" and settings["lights"]["cosmic_rays"]["use"]:
         libraries.append("astroscrappy")
-    if settings["overscan"]["method"] == "spline":
+    if frame.overscan and settings["overscan"]["method"] == "spline":
         libraries.append("scipy")
     return {"code": fingerprint_script(SCRIPTS[kind]), "versions": _versions(tuple(libraries))}
 
@@ -153,43 +150,6 @@ def _describe_tools(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
 @cache
 def _versions(libraries: tuple[str, ...]) -> dict[str, str]:
     return {library: version(library) for library in libraries}
-
-
-@cache
-def fingerprint_script(script: str) -> dict[str, str]:
-    """Return a digest for a script and for every module of the library that it reaches; comments do not count."""
-    waiting = [WORKFLOW.parent / "scripts" / script]
-    found: dict[str, str] = {}
-    while waiting:
-        path = waiting.pop()
-        name = f"scripts.{path.stem}" if path.parent.name == "scripts" else f"darkroom.{path.stem}"
-        if name not in found:
-            tree = ast.parse(path.read_bytes())
-            found[name] = hashlib.blake2b(_canonical(tree).encode(), digest_size=8).hexdigest()
-            waiting += [WORKFLOW / "darkroom" / f"{module}.py" for module in _imported_modules(tree)]
-    return dict(sorted(found.items()))
-
-
-def _imported_modules(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("darkroom"):
-            _, _, module = (node.module or "").partition(".")
-            yield from ([module] if module else [alias.name for alias in node.names if alias.name != "__version__"])
-
-
-def _canonical(node: Any) -> str:
-    """Return a syntax tree as text that is the same under every Python: no docstrings, positions or empty fields."""
-    if isinstance(node, list):
-        return f"[{','.join(map(_canonical, node))}]"
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    parts = []
-    for name, value in ast.iter_fields(node):
-        if name == "body" and isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
-            value = value[1:]
-        if isinstance(node, ast.Constant) or (value is not None and value != []):
-            parts.append(f"{name}={_canonical(value)}")
-    return f"{type(node).__name__}({','.join(parts)})"
 
 
 def _name(item: Any) -> str:

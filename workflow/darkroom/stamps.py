@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 STAMP = "RECIPE"  # the primary header's card: the recipe's digest
 TABLE = "RECIPE"  # the extension that holds the recipe itself, as JSON
-_BLOCK, _CARD = 2880, 80
+BLOCK, CARD = 2880, 80
 
 
 def digest_recipe(recipe: dict[str, Any]) -> str:
@@ -20,16 +21,43 @@ def digest_recipe(recipe: dict[str, Any]) -> str:
 
 
 def read_stamp(path: Path) -> str | None:
-    """Return the digest of the recipe that a product was made by, or None if it bears none."""
+    """Return the digest of the recipe that a product was made by; None if it bears none or is not whole."""
+    stamp = None
     with path.open("rb") as file:
-        while len(block := file.read(_BLOCK)) == _BLOCK:
-            for start in range(0, _BLOCK, _CARD):
-                card = block[start : start + _CARD]
-                if card.startswith(STAMP.ljust(8).encode() + b"= '"):
-                    return card[11:].split(b"'")[0].decode("ascii", "replace").strip()
-                if card.startswith(b"END     "):
-                    return None
+        size = os.fstat(file.fileno()).st_size
+        end = 0
+        while end < size:
+            file.seek(end)
+            cards = _read_cards(file)
+            if cards is None:
+                return None
+            stamp = stamp or cards.get(STAMP)
+            end = file.tell() + _padded_data_size(cards)
+    return stamp if end == size else None
+
+
+def _read_cards(file: BinaryIO) -> dict[str, str] | None:
+    """Return a header's cards as text and leave the file at its data; None if the header does not end."""
+    cards: dict[str, str] = {}
+    while len(block := file.read(BLOCK)) == BLOCK:
+        for start in range(0, BLOCK, CARD):
+            card = block[start : start + CARD].decode("ascii", "replace")
+            if card.startswith("END     "):
+                return cards
+            if card[8:10] == "= ":
+                cards.setdefault(card[:8].rstrip(), card[10:].split("/")[0].strip(" '"))
     return None
+
+
+def _padded_data_size(cards: dict[str, str]) -> int:
+    """Return the bytes that an HDU's data take, in whole blocks (FITS Standard 4.0, equation 2)."""
+    try:
+        axes = [int(cards[f"NAXIS{axis}"]) for axis in range(1, int(cards["NAXIS"]) + 1)]
+        pixels = math.prod(axes) if axes else 0
+        size = abs(int(cards["BITPIX"])) // 8 * int(cards.get("GCOUNT", 1)) * (int(cards.get("PCOUNT", 0)) + pixels)
+    except (KeyError, ValueError):
+        return 1  # no size at all, so that the product does not pass for whole
+    return -(-size // BLOCK) * BLOCK
 
 
 def read_recipe(path: Path) -> dict[str, Any] | None:

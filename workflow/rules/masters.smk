@@ -4,7 +4,7 @@
 
 rule make_master_bias:
     input:
-        recipe=f"{RESULTS}/.recipes/{{night}}/{{setup}}/master_bias.json",
+        recipe=recipe_file("master_bias"),
         frames=ancient(raw_frames("master_bias")),
     output:
         f"{RESULTS}/{{night}}/{{setup}}/master_bias.fits",
@@ -24,7 +24,7 @@ rule make_master_bias:
 
 rule make_master_dark:
     input:
-        recipe=f"{RESULTS}/.recipes/{{night}}/{{setup}}/master_dark_{{exposure}}.json",
+        recipe=recipe_file("master_dark_{exposure}"),
         frames=ancient(raw_frames("master_dark_{exposure}")),
         masters=masters_used("master_dark_{exposure}"),
     output:
@@ -45,7 +45,7 @@ rule make_master_dark:
 
 rule make_master_flat:
     input:
-        recipe=f"{RESULTS}/.recipes/{{night}}/{{setup}}/master_flat_{{filter}}.json",
+        recipe=recipe_file("master_flat_{filter}"),
         frames=ancient(raw_frames("master_flat_{filter}")),
         masters=masters_used("master_flat_{filter}"),
     output:
