@@ -106,7 +106,7 @@ def _read_texts(value: Any, schema: dict[str, Any]) -> Any:
     if isinstance(value, str) and "string" not in schema.get("type", "string"):
         try:
             return yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, AttributeError):  # the latter two of what looks like a date or has a tag
             return value
     return value
 
