@@ -44,6 +44,7 @@ def check(known):
         assert known[field] is None or (isinstance(known[field], str) and known[field].strip() == known[field] != "")
     for field in ("exposure", "gain", "read_noise", "saturation", "longitude"):
         assert known[field] is None or (isinstance(known[field], float) and math.isfinite(known[field]))
+    assert len(known["notes"].splitlines()) <= 1
     assert re.fullmatch(r".+x.+", known["binning"])
     assert re.fullmatch(r".+,.+", known["window"])
     for field in ("trim", "overscan"):

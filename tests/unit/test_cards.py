@@ -212,3 +212,12 @@ def test_broken_card_stops_neither_a_light_nor_a_master(value):
     for header in (describe_light(raws[0], make_recipe()), describe_master(raws, make_recipe("bias", **frames))):
         clean = clean_header(header)
         assert (clean["INSTRUME"], clean["GAIN"]) == ("CCD", 1.5)
+
+
+def test_master_of_trimmed_frames_has_no_sections():
+    raws = [fits.Header({"BIASSEC": "[101:104,1:50]", "TRIMSEC": "[11:90,4:50]", "GAIN": 1.5}) for _ in range(2)]
+    frames = {name: ("2024-03-11T02:00:00.000", 1.0) for name in "ab"}
+    assert set(describe_master(raws, make_recipe("bias", **frames))) >= {"BIASSEC", "TRIMSEC"}
+    trimmed = describe_master(raws, make_recipe("bias", overscan=TRIMMED, **frames))
+    assert {"BIASSEC", "TRIMSEC"}.isdisjoint(trimmed)
+    assert trimmed["GAIN"] == 1.5

@@ -158,3 +158,11 @@ def test_outliers_are_found_pixel_by_pixel():
     # the MAD is 1: 1.5 of its deviations are 2.22
     assert find_outliers(stack, 1.5)[:, 0, 1].tolist() == [False] * 5
     assert find_outliers(stack, 1.3)[:, 0, 1].tolist() == [True, False, False, False, True]
+
+
+def test_no_clip_is_tighter_than_the_rounding_to_whole_counts():
+    # 5 / sqrt(12) = 1.4434 ADU
+    images = [np.full((1, 2), 1000.0) for _ in range(5)]
+    images[0][0] = 1001.44, 1001.45
+    combined = combine_images(images, SIGMA | {"sigma": 5.0})
+    assert combined.tolist() == [[pytest.approx(1000.288, abs=1e-4), 1000.0]]

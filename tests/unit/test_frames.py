@@ -65,6 +65,16 @@ def test_folders_fill_only_what_the_header_lacks(tmp_path):
     assert found["c.fits"].filter is None
 
 
+def test_folders_fill_only_where_the_path_is_as_it_was_told(tmp_path):
+    raw = tmp_path / "raw"
+    for name in ("flats/V/a.fits", "tonight/B/b.fits", "M13/lights/R/c.fits", "I/d.fits"):
+        write_raw(raw / name, "flat")
+    filled = {name: frame.filter for name, frame in index(raw, headers__path="{kind}/{filter}").items()}
+    assert filled == {"flats/V/a.fits": "V", "tonight/B/b.fits": None, "M13/lights/R/c.fits": "R", "I/d.fits": None}
+    filled = {name: frame.filter for name, frame in index(raw, headers__path="Tonight/{filter}").items()}
+    assert filled == {"flats/V/a.fits": None, "tonight/B/b.fits": "B", "M13/lights/R/c.fits": None, "I/d.fits": None}
+
+
 @pytest.mark.parametrize(
     ("kind", "cards", "problem"),
     [
@@ -75,6 +85,8 @@ def test_folders_fill_only_what_the_header_lacks(tmp_path):
         ("flat", {"EXPTIME": -1.0}, "an exposure of -1 s"),
         ("bias", {"EXPTIME": None, "EXPOSURE": None}, ""),
         ("light", {"BIASSEC": "[7:8,1:6]", "TRIMSEC": "[1:6,1:6]"}, ""),
+        ("light", {"BIASSEC": "[1:8,6:6]", "TRIMSEC": "[1:8,1:5]"}, ""),
+        ("light", {"BIASSEC": "[2:8,6:6]", "TRIMSEC": "[1:8,1:5]"}, "does not reach along the whole image"),
         ("light", {"BIASSEC": "[7:8,2:6]", "TRIMSEC": "[1:6,1:6]"}, "does not reach along the whole image"),
     ],
 )

@@ -169,7 +169,14 @@ def test_exposures_that_differ_by_more_are_two(seconds, other):
             [make_master("dark", exposure=t) for t in (30.0, 120.0)],
             want(60.0),
             {"scale": False},
-            ["no dark near 60 s", "120 s, 30 s", "dark.scale: true", "dark.exposure_tolerance"],
+            ["no dark near 60 s", "120 s, 30 s", "dark.scale: true", "dark.use: false"],
+        ),
+        (
+            "dark",
+            [make_master("dark", exposure=57.0)],
+            want(60.0),
+            {"scale": False},
+            ["there is 57 s", "dark.scale: true", "dark.exposure_tolerance"],
         ),
         (
             "dark",
@@ -197,6 +204,15 @@ def test_miss_names_masters_that_cannot_be_made():
     miss = find("dark", [], want(60.0), refused=[make_master("dark", exposure=60.0)])
     assert miss.derived
     assert "master dark 60 s of 2024-03-10 cannot be made" in str(miss)
+
+
+def test_match_says_why_it_was_chosen():
+    assert find("bias", [make_master()], want()).why == "own night, same setup"
+    assert find("flat", [make_master("flat", filter="V")], want(filter="V")).why == "own night, same setup, filter V"
+    for nights, words in ((-1, "2024-03-09, 1 night away, same setup"), (2, "2024-03-12, 2 nights away, same setup")):
+        assert find("bias", [make_master(nights=nights)], want(), max_age_days=2).why == words
+    dark = find("dark", [make_master("dark", exposure=60.0)], want(60.3))
+    assert dark.why == "own night, 60 s within 0.5 s"
 
 
 def test_remedy_of_age_and_of_scale_does_help():

@@ -149,3 +149,10 @@ def test_rejection_counts_in_standard_deviations():
     assert plain == pytest.approx(noise.mean())
     assert clipped == pytest.approx(within.mean(), abs=0.002)
     assert clipped[0] != pytest.approx(plain[0], abs=1e-4)
+
+
+@pytest.mark.parametrize("method", ["polynomial", "spline"])
+def test_rejection_leaves_enough_rows_for_a_fit(method):
+    profile = 1000 + np.random.default_rng(5).normal(0, 2, 12)
+    level = fit_level(profile, {"method": method, "order": 3, "sigma": 0.01})
+    assert np.abs(level - profile).max() < 10

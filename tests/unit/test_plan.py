@@ -58,6 +58,14 @@ def test_rate_is_made_of_darks_of_every_exposure():
     assert [light.dark.scale for light in plan.made] == [60.0, 60.0]
 
 
+def test_time_of_a_master_is_the_mean_start_of_its_frames():
+    starts = ["2024-03-11T02:00:00.000", "2024-03-10T23:00:00.000", "2024-03-11T01:30:00.000"]
+    biases = [make_frame("bias", f"{n}.fits", start=start) for n, start in enumerate(starts)]
+    (master,) = plan_of(biases).masters
+    assert master.time.isoformat() == "2024-03-11T00:50:00"  # 6 h 30 min in all after 23:00, two of them
+    assert [frame.name for frame in master.frames] == ["1.fits", "2.fits", "0.fits"]
+
+
 def test_masters_that_no_light_needs_are_made_but_not_used():
     plan = plan_of(make_night(darks=(60.0, 7.0), flats=("V", "B")))
     unused = {path.rsplit("/")[-1] for path in set(paths(plan.masters)) - set(paths(plan.used_masters))}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from darkroom import frames as frames_module
+from darkroom.products import read_raw
 from darkroom.raw import RawProblem, read_raw_header
 from tests.unit.builders import index, overlay, write_raw
 
@@ -135,6 +136,23 @@ def test_image_size_is_a_number_however_it_is_written(raw, new):
     (raw / "a.fits").write_bytes(content.replace(b"NAXIS1  =                    8", new.encode()))
     (frame,) = index(raw).values()
     assert frame.problem or (frame.columns == 8 and isinstance(frame.columns, int))
+
+
+@pytest.mark.parametrize("kind", ["u1", "i2", "u2", "i4", "u4", "f4", "f8", "i8"])
+def test_pixels_of_every_type_are_read(raw, kind):
+    path = write_raw(raw / "x.fits", data=np.arange(48).reshape(6, 8).astype(kind))
+    frame = index(raw)["x.fits"]
+    assert frame.problem == ""
+    image = read_raw(str(path), frame.digest)
+    np.testing.assert_array_equal(image.data, np.arange(48, dtype=np.float32).reshape(6, 8))
+    path.write_bytes(path.read_bytes()[: 5760 + 48 * np.dtype(kind).itemsize - 1])
+    assert index(raw)["x.fits"].problem.startswith("truncated")
+
+
+def test_image_of_one_row_or_column_is_a_frame(raw):
+    for name, shape in (("row.fits", (1, 8)), ("column.fits", (8, 1))):
+        write_raw(raw / name, data=np.zeros(shape, np.uint16))
+        assert problems(raw)[name] == ""
 
 
 def test_cube_is_no_frame(raw):

@@ -149,6 +149,7 @@ def test_unknown_key_is_named_with_what_was_meant(config, start, hint):
         ({"dark": {"max_age_days": 1.5}}, "dark.max_age_days", "1.5 is not a whole number"),
         ({"lights_per_job": 0}, "lights_per_job", "0 is less than 1"),
         ({"lights_per_job": 48.0}, "lights_per_job", "48.0 is not a whole number"),
+        ({"lights_per_job": "2024-13-45"}, "lights_per_job", "'2024-13-45' is not a whole number"),
         ({"overscan": {"order": 3.0}}, "overscan.order", "3.0 is not a whole number"),
         ({"missing": "ignore"}, "missing", "'ignore' is not one of skip, stop"),
         ({"headers": {"path": "{night}/{filter}"}}, "headers.path", "'{night}/{filter}' is not a pattern such as"),
@@ -207,4 +208,6 @@ def test_several_impossible_combinations_are_listed_at_once():
 def test_combinations_that_only_look_impossible_pass():
     check_settings({"dark": {"use": False, "per_second": True, "scale": False}})
     check_settings({"site": {"longitude": 0, "night_offset_hours": None}})
+    check_settings({"headers": {"kind_from": ["folder"]}})
+    check_settings({"headers": {"kind_from": ["header"], "cards": {"kind": ["K"]}}})
     check_settings({"flat": {"min_counts": 0, "max_counts": 1}, "overscan": {"section": "[1:2,1:9]"}})

@@ -84,3 +84,9 @@ def test_file_names_that_are_no_text_have_slugs():
     assert make_slug(b"M67\xff".decode("utf-8", "surrogateescape")) != make_slug(
         b"M67\xfe".decode("utf-8", "surrogateescape")
     )
+
+
+@pytest.mark.parametrize("field", ["overscan", "trim"])
+def test_setups_differ_with_the_place_of_a_section(field):
+    names = {find_setup(frame(**{field: section})) for section in ("[193:200,1:100]", "[194:200,1:100]", None)}
+    assert len(names) == 3
