@@ -93,8 +93,8 @@ if workflow.is_main_process:
 
 onsuccess:
     if PROGRESS.read:
-        summarise(NIGHTS)
+        summarise(NIGHTS, config)
 
 
 onerror:
-    summarise(NIGHTS, failed=True)
+    summarise(NIGHTS, config, failed=True)

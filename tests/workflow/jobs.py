@@ -6,8 +6,8 @@ from typing import Any
 
 from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, ResourceList, Snakemake, Wildcards
 
+from darkroom.jobs import Job
 from darkroom.prepare import Prepared, prepare
-from darkroom.staleness import Job
 from tests.running import REPOSITORY
 from tests.simulator import Camera, Truth, simulate_night
 

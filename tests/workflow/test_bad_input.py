@@ -155,7 +155,7 @@ def test_a_whole_dark_is_not_scaled(tmp_path: Path) -> None:
     run = run_snakemake(tmp_path, configfile="whole.yaml")
     assert re.search(
         r"warning: light_V_200s_001\.fits skipped: no dark near 200 s \(night 2024-03-10, setup \S+\): there is 60 s, "
-        r"which holds its bias and so cannot be scaled; dark\.subtract_bias: true .* allow it; dark\.use: false .*\n",
+        r"which holds its bias and so cannot be scaled; dark\.subtract_bias: true .* allows it; dark\.use: false .*\n",
         run.stderr,
     )
     assert list(find_lights(tmp_path / "results")) == ["light_V_60s_001"]

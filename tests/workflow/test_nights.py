@@ -166,7 +166,7 @@ def test_plan_names_matches_runners_up_and_misses(tmp_path: Path) -> None:
     assert "dark: master_dark_120s.fits (own night, 120 s scaled by 0.75)" in near
     assert f"rather than {own}_dark_60s.fits (own night, 60 s scaled by 1.5)" in near
     assert "flat: master_flat_V.fits (own night, same setup, filter V)" in near
-    there = "there are flats in V only; headers.cards.filter names another card; flat.use: false goes without"
+    there = "there are flats in V only; headers.cards.filter, if another card has it; flat.use: false goes without"
     assert find("1/light_B_60s_001.fits") == f"SKIPPED: no flat in B: {there}"
     away = find("2/light_V_60s_001.fits")
     assert "bias: master_bias.fits (own night, same setup)" in away

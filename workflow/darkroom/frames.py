@@ -75,7 +75,6 @@ def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache
         cache.clear()
         cache.update(reader=reader, readings={})
     old, new = cache["readings"], {}
-    excluded = [pattern.casefold() for pattern in settings["exclude"]]
     files = list(list_files(raw, results))
 
     def read(item: tuple[str, str, os.stat_result]) -> dict[str, Any]:
@@ -101,7 +100,7 @@ def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache
             mtime_ns=known["stat"][1],
             **known["reading"],
         )
-        if _is_excluded(frame, raw, excluded):
+        if is_excluded(frame, raw, settings["exclude"]):
             frame.problem = "excluded by config.yaml: exclude"
         elif not frame.problem:
             _place(frame, settings)
@@ -148,7 +147,7 @@ def _check_regions(frame: Frame) -> str:
     shape = (frame.rows, frame.columns)
     trim = parse_section(frame.trim) if frame.trim else Section(1, shape[1], 1, shape[0])
     overscan = parse_section(frame.overscan) if frame.overscan else trim
-    for name, section in (("section", overscan), ("trim", trim)):
+    for name, section in (("trim", trim), ("section", overscan)):
         if not section.fits_into(shape):
             return f"overscan.{name} {section} lies outside its {shape[1]} x {shape[0]} pixels"
     if not (overscan.spans_rows_of(trim) or overscan.spans_columns_of(trim)):
@@ -167,12 +166,13 @@ def _drop_doubles(frames: list[Frame]) -> None:
             frame.problem = f"the same content as {make_printable(first[frame.digest])}"
 
 
-def _is_excluded(frame: Frame, raw: list[Path], patterns: list[str]) -> bool:
+def is_excluded(frame: Frame, raw: list[Path], patterns: list[str]) -> bool:
+    """Whether one of the globs matches the frame's name, or its path below a raw folder; case does not count."""
     if not patterns:
         return False
     path = Path(frame.path)
     names = {frame.name, path.name, *(str(path.relative_to(root)) for root in raw if path.is_relative_to(root))}
-    return any(fnmatchcase(name.casefold(), pattern) for name in names for pattern in patterns)
+    return any(fnmatchcase(name.casefold(), pattern.casefold()) for name in names for pattern in patterns)
 
 
 def table_rows(frames: list[Frame]) -> Iterator[dict[str, Any]]:

@@ -24,6 +24,8 @@ def report_to(path: str) -> Iterator[TextIO]:
                 print(f"darkroom: {line}", file=log)
                 print(f"darkroom: {line}", file=sys.stderr)
             sys.exit(1)
+        except KeyboardInterrupt:  # Snakemake says that it was interrupted
+            sys.exit(130)
 
 
 def read_job(path: str, frames: Sequence[str]) -> Any:

@@ -14,6 +14,9 @@ from typing import Any
 
 from darkroom.nights import nights_apart
 
+# How much of an exposure a dark's may differ before using it unscaled is no advice to give.
+SMALL_GAP = 0.1
+
 
 @dataclass
 class Master:
@@ -195,24 +198,31 @@ class Shelf:
             return f"there are {self.kind} frames of setup {_some(setups)} only", ""
         if not fitting:
             filters = sorted({master.filter or "no filter" for master in of_setup})
-            return f"there are flats in {_some(filters)} only", "headers.cards.filter names another card"
+            return (
+                f"there are flats in {_some(filters)} only",
+                "headers.cards.filter, if another card has it",
+            )
         limit = self.rules["max_age_days"]
         near = [master for master in fitting if nights_apart(master.night, wanted.night) <= limit]
         if near:  # only darks get here: their exposure does not fit
-            return self._look_at_exposures(near)
+            return self._look_at_exposures(near, wanted.exposure or 0)
         nearest = min(fitting, key=lambda m: (nights_apart(m.night, wanted.night), m.night))
         age = nights_apart(nearest.night, wanted.night)
         there = f"the nearest is of {nearest.night}, {age} night{'s' * (age > 1)} away"
         return there, f"{self.kind}.max_age_days: {age} allows it (now {limit})"
 
-    def _look_at_exposures(self, near: list[Master]) -> tuple[str, str]:
+    def _look_at_exposures(self, near: list[Master], wanted: float) -> tuple[str, str]:
         there = f"there is {_some(sorted({f'{master.exposure:g} s' for master in near}))}"
+        keys = []
+        gap = min(abs((master.exposure or 0) - wanted) for master in near)
+        if gap <= SMALL_GAP * wanted:
+            keys.append(f"dark.exposure_tolerance: {gap:.4g}")
         if all(master.holds_bias for master in near):
             there += ", which holds its bias and so cannot be scaled"
-            if not self.rules["scale"]:
-                return there, "a larger dark.exposure_tolerance allows it"
-            return there, "dark.subtract_bias: true with bias.use: true and bias frames allow it"
-        return there, "dark.scale: true or a larger dark.exposure_tolerance allows it"
+            keys.append("dark.subtract_bias: true with bias.use: true (and bias frames)")
+        else:
+            keys.append("dark.scale: true")
+        return there, f"{' or '.join(keys)} allows it"
 
 
 def _some(words: list[str]) -> str:

@@ -54,6 +54,7 @@ class Plan:
     masters: list[Master] = field(default_factory=list)
     lights: list[Light] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def made(self) -> list[Light]:

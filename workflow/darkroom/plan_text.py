@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from darkroom.frames import Frame
 from darkroom.matching import Master, Match, Miss
 from darkroom.plan import Light, Plan
 from darkroom.texts import make_printable
@@ -32,9 +31,9 @@ def describe_plan(plan: Plan, reasons: dict[str, str]) -> str:
         lines.append(folder)
         for light in lights:
             lines += _describe_light(light)
-    problems = list_problems(plan, most=10**9)
-    if problems:
-        lines += ["", "LEFT OUT"] + [f"  {line}" for line in problems]
+    for title, said in (("LEFT OUT", list_problems(plan, most=10**9)), ("NOTES", list_notes(plan, most=10**9))):
+        if said:
+            lines += ["", title] + [f"  {line}" for line in said]
     stale = {path: reason for path, reason in reasons.items() if reason}
     lines += ["", "TO BE MADE" if stale else "TO BE MADE: nothing, all that can be made is up to date"]
     lines += [f"  {path}: {reason}" for path, reason in sorted(stale.items())]
@@ -90,21 +89,27 @@ def plan_rows(plan: Plan, reasons: dict[str, str]) -> tuple[list[str], Iterator[
 
 def list_problems(plan: Plan, most: int = MOST_NAMED) -> list[str]:
     """Return a line for each reason for which frames, masters or lights are left out, naming up to ``most`` of each."""
-    lines = []
-    frames: dict[str, list[Frame]] = defaultdict(list)
-    notes: dict[str, list[Frame]] = defaultdict(list)
-    for frame in plan.frames:
-        if frame.problem:
-            frames[frame.problem].append(frame)
-        elif frame.notes:
-            notes[frame.notes].append(frame)
-    for reason, members in [*frames.items(), *notes.items()]:
-        lines.append(f"{_name_some([frame.name for frame in members], 'frames', most)}: {reason}")
+    lines = _name_frames({frame.name: frame.problem for frame in plan.frames}, most)
     refusals = [refusal for refusal in plan.refused if not refusal.miss.derived]
     lines += [
         f"{refusal.master.label} of {refusal.master.night} cannot be made: {refusal.miss}" for refusal in refusals
     ]
     return lines + list(_list_skipped(plan, most))
+
+
+def list_notes(plan: Plan, most: int = MOST_NAMED) -> list[str]:
+    """Return a line for each thing that an observer should know of frames that take part, and of the whole."""
+    notes = {frame.name: frame.notes for frame in plan.frames if not frame.problem}
+    return _name_frames(notes, most) + plan.remarks
+
+
+def _name_frames(reasons: dict[str, str], most: int) -> list[str]:
+    """Return a line for each reason, with the frames that it holds for."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name, reason in reasons.items():
+        if reason:
+            groups[reason].append(name)
+    return [f"{_name_some(names, 'frames', most)}: {reason}" for reason, names in groups.items()]
 
 
 def _list_skipped(plan: Plan, most: int) -> Iterator[str]:

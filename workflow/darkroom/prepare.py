@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from darkroom.frames import COLUMNS, Frame, index_frames, table_rows
+from darkroom.frames import COLUMNS, Frame, index_frames, is_excluded, table_rows
 from darkroom.jobs import Job, plan_jobs
 from darkroom.links import link_awkward
-from darkroom.plan import Plan, make_plan
-from darkroom.plan_text import describe_plan, list_problems, plan_rows
+from darkroom.matching import Master
+from darkroom.plan import Light, Plan, make_plan
+from darkroom.plan_text import describe_plan, list_notes, list_problems, plan_rows
 from darkroom.recipes import write_recipes
 from darkroom.settings import check_settings
 from darkroom.staleness import Products, write_atomically, write_if_changed
@@ -73,6 +74,7 @@ def prepare(config: dict[str, Any]) -> Prepared:
     stamps = _read_cache(results / CACHE / "stamps.json")
     known = dict(stamps)
     products = Products(results, stamps)
+    plan.remarks += _remark(plan, raw, products, settings)
     reasons = products.explain_all([*plan.used_masters, *plan.made] if plan.lights else plan.masters)
     jobs = plan_jobs(plan, products, settings["lights_per_job"])
     _link_awkward_frames(jobs, settings["results"])
@@ -82,7 +84,7 @@ def prepare(config: dict[str, Any]) -> Prepared:
         write_atomically(results / CACHE / "stamps.json", json.dumps(stamps))
     write_if_changed(results / "plan.csv", _as_csv(*plan_rows(plan, reasons)))
     write_if_changed(results / "plan.txt", describe_plan(plan, reasons))
-    warnings = list_problems(plan)
+    warnings = list_problems(plan) + list_notes(plan)
     prepared = Prepared(
         results=settings["results"],
         jobs={job.name: job for job in jobs},
@@ -132,14 +134,13 @@ def _find_raw_folders(raw: str | list[str]) -> list[Path]:
 
 
 def _keep_apart(results: Path, raw: list[Path]) -> None:
-    """Refuse a results folder that would hide or touch raw frames: a raw folder, or a folder of other files in one."""
-    names = {path.name for path in results.iterdir()} if results.is_dir() else set()
-    strange = bool(names) and names.isdisjoint((CACHE, "frames.csv"))
+    """Refuse a results folder in a raw folder, which is never written to."""
     target = Path(os.path.realpath(results))
     for folder in map(Path, map(os.path.realpath, raw)):
-        if target == folder or (strange and target.is_relative_to(folder)):
+        if target.is_relative_to(folder):
             raise PlanError(
-                f"config.yaml: results: {results} is for raw frames, and those are left alone; name a folder of its own"
+                f"config.yaml: results: {results} lies in the raw folder {folder}, which is never written to; "
+                "name a folder outside it (--config results=FOLDER)"
             )
 
 
@@ -185,6 +186,24 @@ def _refuse(plan: Plan, missing: str) -> str:
     return ""
 
 
+def _remark(plan: Plan, raw: list[Path], products: Products, settings: dict[str, Any]) -> list[str]:
+    """Return what an observer should know of the whole: settings without effect, products of earlier plans."""
+    remarks = [
+        f"exclude: {pattern} matches no frame"
+        for pattern in settings["exclude"]
+        if not any(is_excluded(frame, raw, [pattern]) for frame in plan.frames)
+    ]
+    planned: list[Master | Light] = [*plan.masters, *plan.made]
+    leftovers = products.find_leftovers({item.path for item in planned})
+    if leftovers:
+        more = f" and {len(leftovers) - 3} more" if len(leftovers) > 3 else ""
+        remarks.append(
+            f"left from earlier runs, of frames that are gone, excluded or without masters now: "
+            f"{', '.join(leftovers[:3])}{more}"
+        )
+    return remarks
+
+
 def _read_cache(path: Path) -> dict[str, Any]:
     """Return a cache's content; one that is missing or damaged is empty, for it can be made again."""
     try:
@@ -203,11 +222,13 @@ def _as_csv(columns: list[str], rows: Iterable[dict[str, Any]]) -> str:
 
 
 def _summarise(plan: Plan, frames: list[Frame], reasons: dict[str, str]) -> dict[str, Any]:
+    targets = [light.frame for light in plan.lights] or [master.frames[0] for master in plan.masters]
     return {
         "frames": len(frames),
         "left_out": sum(bool(frame.problem) for frame in frames),
-        "nights": len({light.frame.night for light in plan.lights}),
-        "setups": len({light.frame.setup for light in plan.lights}),
+        "nights": len({frame.night for frame in targets}),
+        "setups": len({frame.setup for frame in targets}),
+        "masters": len(plan.used_masters if plan.lights else plan.masters),
         "lights": len(plan.made),
         "skipped": len(plan.skipped),
         "stale_lights": sum(bool(reasons[light.path]) for light in plan.made),

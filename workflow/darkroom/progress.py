@@ -8,11 +8,11 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from darkroom.prepare import Prepared
+from darkroom.prepare import PlanError, Prepared, prepare
 
 MOST_WARNINGS = 12
 # How Snakemake, which then ends the run, tells an input that is gone before its job starts.
@@ -108,25 +108,27 @@ def say_time(seconds: float) -> str:
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
-def summarise(nights: Prepared, failed: bool = False, stream: TextIO | None = None) -> None:
-    """Print what was made, what was not and why, and where it lies."""
-    stream = stream or sys.stderr
+def summarise(planned: Prepared, config: dict[str, Any], failed: bool = False, stream: TextIO | None = None) -> None:
+    """Look at the night again after a run; print what was made, what was not and why, and where it lies."""
+    try:
+        nights = prepare(config)
+    except (PlanError, OSError):  # a folder is gone by now: what was planned is the best there is
+        nights = planned
     results, counts = Path(nights.results), nights.summary
-    made = sum((results / path).exists() for path in nights.lights)
     lines = [
-        f"Darkroom: {counts['nights']} night(s), {counts['setups']} setup(s), {len(nights.used_masters)} master(s); "
-        f"{made} of {len(nights.lights) + counts['skipped']} light(s) calibrated"
+        f"Darkroom: {counts['nights']} night(s), {counts['setups']} setup(s), {counts['masters']} master(s); "
+        f"{counts['lights'] - counts['stale_lights']} of {planned.summary['lights'] + planned.summary['skipped']} light(s) calibrated"
     ]
     lines += [f"  {line}" for path in counts["flats"] for line in _read_left_out(results / path)]
     if counts["skipped"]:
         lines.append(f"  {counts['skipped']} light(s) skipped, for want of a master:")
     lines += [f"  {line}" for line in nights.warnings[:MOST_WARNINGS]]
     if failed:
-        lines += [f"  failed: {line}" for line in _read_failures(nights)]
+        lines += [f"  failed: {line}" for line in _read_failures(planned)]
     for folder in sorted({str((results / path).parent) for path in nights.lights})[:MOST_WARNINGS]:
         lines.append(f"  lights: {folder}")
     lines.append(f"  report: {results / 'plan.txt'} (what each frame got and why), {results / 'frames.csv'}")
-    print("\n".join(lines), file=stream)
+    print("\n".join(lines), file=stream or sys.stderr)
 
 
 def _read_left_out(product: Path) -> list[str]:

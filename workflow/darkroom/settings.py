@@ -78,10 +78,10 @@ def check_settings(config: dict[str, Any]) -> dict[str, Any]:
         Names every unknown key, wrong type and impossible combination at once.
     """
     config = _read_texts(config, read_schema())
-    problems = [f"config.yaml: {make_printable(line)}" for line in _violations(config)]
-    if not problems:
-        settings = fill_defaults(config, read_schema())
-        problems = [f"config.yaml: {make_printable(line)}" for line in _contradictions(settings)]
+    errors = sorted(_make_validator().iter_errors(config), key=lambda error: list(map(str, error.path)))
+    settings = fill_defaults(_without(config, errors), read_schema())
+    lines = [*_violations(errors), *_contradictions(settings)]
+    problems = [f"config.yaml: {make_printable(line)}" for line in lines]
     if problems:
         raise SettingsError(problems)
     return settings
@@ -111,8 +111,21 @@ def _read_texts(value: Any, schema: dict[str, Any]) -> Any:
     return value
 
 
-def _violations(config: dict[str, Any]) -> Iterator[str]:
-    for error in sorted(_make_validator().iter_errors(config), key=lambda e: list(map(str, e.path))):
+def _without(config: dict[str, Any], errors: list[Any]) -> dict[str, Any]:
+    """Return the settings without those that are wrong, so that the others can be held against each other."""
+    right = deepcopy(config)
+    for error in errors:
+        part = right
+        path = list(error.absolute_path)
+        while len(path) > 1 and isinstance(part.get(path[0]), dict):
+            part = part[path.pop(0)]
+        if path and error.validator != "additionalProperties":
+            part.pop(path[0], None)
+    return right
+
+
+def _violations(errors: list[Any]) -> Iterator[str]:
+    for error in errors:
         where = ".".join(str(part) for part in error.absolute_path)
         if error.validator == "additionalProperties":
             known = error.schema.get("properties", {})
@@ -157,6 +170,8 @@ def _explain(error: Any) -> str:
             return f"{shown} is less than {error.validator_value}"
         case "exclusiveMinimum":
             return f"{shown} must be more than {error.validator_value}"
+        case "exclusiveMaximum":
+            return f"{shown} must be less than {error.validator_value}"
         case "maximum":
             return f"{shown} is more than {error.validator_value}"
         case "pattern":

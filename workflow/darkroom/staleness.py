@@ -56,6 +56,11 @@ class Products:
         """Whether the product is there and was made by the very recipe of the plan."""
         return self.stamps.find(self.results / item.path, item.path)[0] == item.digest
 
+    def find_leftovers(self, wanted: set[str]) -> list[str]:
+        """Return the products of earlier plans that nothing makes now."""
+        found = [*self.results.glob("[0-9]*/*/master_*.fits"), *self.results.glob("[0-9]*/*/lights/*.fits")]
+        return sorted({str(path.relative_to(self.results)) for path in found} - wanted)
+
     def explain_all(self, items: Sequence[Master | Light]) -> dict[str, str]:
         """Return for each product why it is stale, nothing where it is fresh.
 
