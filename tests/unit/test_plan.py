@@ -216,3 +216,12 @@ def test_batches_hold_lights_of_one_night_setup_filter_and_exposure():
         ("2024-03-10", "ccd", "V", "30s"): {30.0},
         ("2024-03-10", "ccd", "", "60s"): {60.0},
     }
+
+
+def test_minmax_that_would_drop_every_frame_is_refused():
+    frames = make_night()
+    number = sum(frame.kind == "bias" for frame in frames)
+    plan = make_plan(frames, overlay(bias__combine={"reject": "minmax", "low": number, "high": 0}))
+    assert [refusal.master.kind for refusal in plan.refused][0] == "bias"
+    assert f"{number} of them, and minmax drops {number}" in str(plan.refused[0].miss)
+    assert plan.made == []

@@ -130,7 +130,7 @@ def _place(frame: Frame, settings: dict[str, Any]) -> None:
         frame.night, note = find_night(frame.start, frame.longitude, settings["site"])
         frame.notes = "; ".join(filter(None, [frame.notes, note]))
     frame.overscan, frame.trim = _choose_regions(frame, settings["overscan"])
-    frame.problem = frame.problem or _check_regions(frame)
+    frame.problem = frame.problem or _check_regions(frame, settings["overscan"])
     frame.setup = find_setup(frame)
     if not frame.problem and frame.technique and "image" not in frame.technique.casefold():
         frame.problem = f"not an image ({frame.technique}); listed, not reduced"
@@ -142,7 +142,7 @@ def _choose_regions(frame: Frame, overscan: dict[str, Any]) -> tuple[str | None,
     return overscan["section"] or frame.overscan, overscan["trim"] or frame.trim
 
 
-def _check_regions(frame: Frame) -> str:
+def _check_regions(frame: Frame, settings: dict[str, Any]) -> str:
     """Return what is wrong with a frame's overscan and trim sections, if anything is."""
     shape = (frame.rows, frame.columns)
     trim = parse_section(frame.trim) if frame.trim else Section(1, shape[1], 1, shape[0])
@@ -152,6 +152,9 @@ def _check_regions(frame: Frame) -> str:
             return f"overscan.{name} {section} lies outside its {shape[1]} x {shape[0]} pixels"
     if not (overscan.spans_rows_of(trim) or overscan.spans_columns_of(trim)):
         return f"the overscan {overscan} does not reach along the whole image {trim}"
+    length = trim.shape[0] if overscan.spans_rows_of(trim) else trim.shape[1]
+    if frame.overscan and settings["method"] in ("polynomial", "spline") and length < settings["order"] + 4:
+        return f"overscan.order: {settings['order']} is too much for the {length} rows of its overscan"
     return ""
 
 

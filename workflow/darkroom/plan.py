@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -84,9 +84,11 @@ def make_plan(frames: list[Frame], settings: dict[str, Any]) -> Plan:
     plan = Plan(frames)
     usable = [frame for frame in frames if not frame.problem]
     groups = _group_calibrations(usable, settings)
-    biases = Shelf("bias", settings["bias"], [_new_master("bias", key, group) for key, group in groups["bias"]])
-    darks = _plan_darks(groups["dark"], biases, settings, plan)
-    flats = _plan_flats(groups["flat"], biases, darks, settings, plan)
+    biases = _plan_masters("bias", groups["bias"], settings, plan)
+    darks = _plan_masters("dark", groups["dark"], settings, plan, lambda dark: _calibrate_dark(dark, biases, settings))
+    flats = _plan_masters(
+        "flat", groups["flat"], settings, plan, lambda flat: _calibrate_flat(flat, biases, darks, settings)
+    )
     plan.masters = [*biases.masters, *darks.masters, *flats.masters]
     paths = _name_lights([frame for frame in usable if frame.kind == "light"])
     for frame, path in paths:
@@ -137,38 +139,48 @@ def _start(frame: Frame) -> datetime:
     return datetime.fromisoformat(frame.start)
 
 
-def _plan_darks(groups: list[Group], biases: Shelf, settings: dict[str, Any], plan: Plan) -> Shelf:
-    """Free the darks of their bias where that is wanted; a dark whose bias is missing is refused."""
+def _plan_masters(
+    kind: str,
+    groups: list[Group],
+    settings: dict[str, Any],
+    plan: Plan,
+    calibrate: Callable[[Master], Miss | None] = lambda master: None,
+) -> Shelf:
+    """Return the masters that can be made; ``calibrate`` gives each the masters it needs or says what it lacks."""
     masters, refused = [], []
     for key, frames in groups:
-        master = _new_master("dark", key, frames)
-        master.holds_bias = not (settings["bias"]["use"] and settings["dark"]["subtract_bias"])
-        if not master.holds_bias:
-            bias = biases.find(Wanted(master.night, master.setup, master.time))
-            if isinstance(bias, Miss):
-                refused.append(Refusal(master, bias))
-                continue
-            master.bias = bias.master
-        masters.append(master)
-    plan.refused += refused
-    return Shelf("dark", settings["dark"], masters, [refusal.master for refusal in refused])
-
-
-def _plan_flats(groups: list[Group], biases: Shelf, darks: Shelf, settings: dict[str, Any], plan: Plan) -> Shelf:
-    """Give each flat frame what takes its bias and dark off; a flat that would keep its bias is refused."""
-    masters, refused = [], []
-    for key, frames in groups:
-        master = _new_master("flat", key, frames)
-        miss = _calibrate_flat(master, biases, darks, settings)
+        master = _new_master(kind, key, frames)
+        miss = _miss_frames(master, settings[kind]["combine"]) or calibrate(master)
         if miss:
-            refused.append(Refusal(master, miss))
+            refused.append(master)
+            plan.refused.append(Refusal(master, miss))
         else:
             masters.append(master)
-    plan.refused += refused
-    return Shelf("flat", settings["flat"], masters, [refusal.master for refusal in refused])
+    return Shelf(kind, settings[kind], masters, refused)
+
+
+def _miss_frames(master: Master, combine: dict[str, Any]) -> Miss | None:
+    """Return what is missing where minmax would drop every frame."""
+    dropped, number = combine["low"] + combine["high"], len(master.frames)
+    if combine["reject"] != "minmax" or dropped < number:
+        return None
+    there, remedy = f"{number} of them, and minmax drops {dropped}", f"{master.kind}.combine.low and high can be less"
+    return Miss(master.kind, "frames enough", f"(night {master.night}, setup {master.setup})", there, remedy)
+
+
+def _calibrate_dark(master: Master, biases: Shelf, settings: dict[str, Any]) -> Miss | None:
+    """Free a dark of its bias where that is wanted; one whose bias is missing is refused."""
+    master.holds_bias = not (settings["bias"]["use"] and settings["dark"]["subtract_bias"])
+    if not master.holds_bias:
+        bias = biases.find(Wanted(master.night, master.setup, master.time))
+        if isinstance(bias, Miss):
+            return bias
+        master.bias = bias.master
+    return None
 
 
 def _calibrate_flat(master: Master, biases: Shelf, darks: Shelf, settings: dict[str, Any]) -> Miss | None:
+    """Give each flat frame what takes its bias and dark off; a flat that would keep its bias is refused."""
     if settings["dark"]["use"] and settings["flat"]["subtract_dark"]:
         for frame in master.frames:
             dark = darks.find(_wanted(frame, exposure=frame.exposure))

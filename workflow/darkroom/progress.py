@@ -115,9 +115,11 @@ def summarise(planned: Prepared, config: dict[str, Any], failed: bool = False, s
     except (PlanError, OSError):  # a folder is gone by now: what was planned is the best there is
         nights = planned
     results, counts = Path(nights.results), nights.summary
+    made = counts["lights"] - counts["stale_lights"]
+    sought = planned.summary["lights"] + planned.summary["skipped"]
     lines = [
         f"Darkroom: {counts['nights']} night(s), {counts['setups']} setup(s), {counts['masters']} master(s); "
-        f"{counts['lights'] - counts['stale_lights']} of {planned.summary['lights'] + planned.summary['skipped']} light(s) calibrated"
+        f"{made} of {sought} light(s) calibrated"
     ]
     lines += [f"  {line}" for path in counts["flats"] for line in _read_left_out(results / path)]
     if counts["skipped"]:

@@ -90,7 +90,8 @@ def check_settings(config: dict[str, Any]) -> dict[str, Any]:
 def fill_defaults(value: Any, schema: dict[str, Any]) -> Any:
     """Return ``value`` with the schema's defaults in place of absent keys, at every depth."""
     if "properties" not in schema or not isinstance(value, dict):
-        return value
+        whole = "number" in schema.get("type", "") and isinstance(value, int) and not isinstance(value, bool)
+        return float(value) if whole else value  # 5 and 5.0 are one setting
     filled = dict(value)
     for key, part in schema["properties"].items():
         if key in filled or "default" in part:
@@ -203,6 +204,6 @@ def _contradictions(settings: dict[str, Any]) -> Iterator[str]:
         if not dark["scale"]:
             yield "dark.per_second: a rate is always scaled by time: set dark.scale to true"
     if flat["max_counts"] is not None and flat["max_counts"] <= flat["min_counts"]:
-        yield f"flat: max_counts {flat['max_counts']} is not above min_counts {flat['min_counts']}"
+        yield f"flat: max_counts {flat['max_counts']:g} is not above min_counts {flat['min_counts']:g}"
     if "kind" in settings["headers"]["cards"] and "header" not in settings["headers"]["kind_from"]:
         yield "headers: cards.kind is given, but kind_from does not ask the header"
