@@ -92,7 +92,7 @@ def test_plan_says_what_has_changed(night):
     assert reasons.keys() == {"master_dark_60s"} | FLATS | LIGHTS
     assert reasons["master_dark_60s"] == "frames: dark_60s_003.fits has changed"
     assert reasons["master_flat_B"] == "settings.combine.sigma: 5.0 -> 4.0"
-    assert "settings.flat_minimum: 0.0 -> 0.5" in reasons["light_B_30s_001"]
+    assert "settings.flat_minimum: 0.05 -> 0.5" in reasons["light_B_30s_001"]
     for reason in reasons.values():
         assert reason in plan
 
