@@ -34,9 +34,9 @@ $(READY): requirements.txt pyproject.toml | $(BIN)/python
 	@touch $@
 
 demo: env  ## simulate a night, develop it and check the outcome
-	$(BIN)/python tests/simulator.py demo/raw
+	$(BIN)/python -m tests.simulator demo/raw
 	$(BIN)/snakemake --cores all --config raw=demo/raw results=demo/results
-	$(BIN)/python tests/check_demo.py demo/raw demo/results
+	$(BIN)/python -m tests.check_demo demo/raw demo/results
 
 lint: env  ## check style and types
 	$(BIN)/ruff check .

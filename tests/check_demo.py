@@ -1,6 +1,6 @@
 """Compare the calibrated lights of a simulated night with the truth about it.
 
-Run as ``python tests/check_demo.py RAW RESULTS`` after ``python tests/simulator.py RAW`` and the
+Run as ``python -m tests.check_demo RAW RESULTS`` after ``python -m tests.simulator RAW`` and the
 workflow. The truth is read from ``RAW/../truth``, each calibrated light from
 ``RESULTS/<night>/<setup>/lights/<raw stem>.fits``. Exits 1 if a light is missing or out of tolerance.
 """

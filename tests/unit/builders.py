@@ -8,7 +8,7 @@ import numpy as np
 
 from darkroom.frames import Frame, index_frames
 from darkroom.settings import check_settings
-from tests.simulator import write_frame
+from tests.camera import write_frame
 
 EXPOSURES = {"bias": 0.0, "dark": 60.0, "flat": 4.0, "light": 60.0}
 

@@ -5,7 +5,8 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from tests.simulator import Camera, Truth, expose, render_stars, simulate_night
+from tests.camera import Camera, expose
+from tests.simulator import Truth, render_stars, simulate_night
 
 CAMERA = Camera(shape=(200, 300), dark_current=0.5)
 

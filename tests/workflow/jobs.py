@@ -8,8 +8,9 @@ from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, Resourc
 
 from darkroom.jobs import Job
 from darkroom.prepare import Prepared, prepare
+from tests.camera import Camera
 from tests.running import REPOSITORY
-from tests.simulator import Camera, Truth, simulate_night
+from tests.simulator import Truth, simulate_night
 
 CAMERA = Camera(shape=(48, 56))
 

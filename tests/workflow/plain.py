@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from tests.camera import Camera
 from tests.running import read_header, read_image
-from tests.simulator import Camera
 
 # A flat that falls below 0.8 in the corners; three hot pixels, bright but far from saturation.
 CAMERA = Camera(shape=(64, 80), dark_current=2.0, hot_fraction=0.0006, seed=3)

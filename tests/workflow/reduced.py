@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 from astropy.io import fits
 
+from tests.camera import Camera
 from tests.running import REPOSITORY, run_snakemake
-from tests.simulator import Camera, simulate_night
+from tests.simulator import simulate_night
 
 # Products by file stem. The lights in B have no dark of their exposure: that of 20 s is scaled, for the flats as well.
 BIAS = {"master_bias"}

@@ -9,8 +9,9 @@ import pytest
 from astropy.io import fits
 
 from darkroom.settings import SettingsError
+from tests.camera import Camera
 from tests.running import find_lights, find_masters, read_image, run_snakemake
-from tests.simulator import Camera, Truth
+from tests.simulator import Truth
 from tests.workflow.jobs import make_night, plan_night, run_job
 
 # A bias and a dark current that nobody overlooks: 1000 ADU, and 2 ADU/s.

@@ -6,25 +6,26 @@ import time
 
 import pytest
 
+from tests.camera import Camera
 from tests.running import REPOSITORY, find_lights, run_snakemake
-from tests.simulator import Camera, simulate_night
+from tests.simulator import simulate_night
 
-TESTS = REPOSITORY / "tests"
+MODULE = (sys.executable, "-m")
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     """The demonstration night, simulated and reduced."""
     folder = tmp_path_factory.mktemp("demo")
-    subprocess.run([sys.executable, TESTS / "simulator.py", folder / "raw"], check=True, capture_output=True)
+    subprocess.run([*MODULE, "tests.simulator", folder / "raw"], cwd=REPOSITORY, check=True, capture_output=True)
     return folder, run_snakemake(folder, cores=2)
 
 
 @pytest.mark.slow
 def test_demonstration_night_meets_the_truth(demo):
     folder, _ = demo
-    check = [sys.executable, TESTS / "check_demo.py", folder / "raw", folder / "results"]
-    answer = subprocess.run(check, capture_output=True, text=True, check=False)
+    check = [*MODULE, "tests.check_demo", folder / "raw", folder / "results"]
+    answer = subprocess.run(check, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout
     assert "within 0.1 % of the true sky and 3 % of the true noise" in answer.stdout
 
@@ -39,8 +40,8 @@ def test_a_light_spoilt_by_one_adu_does_not_pass(demo):
     kept = path.read_bytes()
     with fits.open(path, mode="update") as hdus:
         hdus[0].data += 3
-    check = [sys.executable, TESTS / "check_demo.py", folder / "raw", folder / "results"]
-    answer = subprocess.run(check, capture_output=True, text=True, check=False)
+    check = [*MODULE, "tests.check_demo", folder / "raw", folder / "results"]
+    answer = subprocess.run(check, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     path.write_bytes(kept)
     assert answer.returncode == 1
     assert path.stem in answer.stdout

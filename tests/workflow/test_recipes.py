@@ -12,8 +12,9 @@ from astropy.nddata import CCDData
 from scipy.ndimage import binary_dilation
 
 from darkroom.settings import check_settings, fill_defaults, read_schema
+from tests.camera import Camera
 from tests.running import RECIPES, find_lights, find_masters, read_header, read_image, run_snakemake
-from tests.simulator import Camera, simulate_night
+from tests.simulator import simulate_night
 from tests.workflow.plain import CAMERA, add_hits, arrange, assert_agrees, read_stack
 
 NAMES = {"by-folder", "cryogenic", "median-rate", "no-darks", "teaching", "thermoelectric"}

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from tests.camera import Camera
 from tests.running import RECIPES, find_lights, find_masters, read_header, read_image, run_snakemake
-from tests.simulator import Camera, simulate_night
+from tests.simulator import simulate_night
 from tests.workflow.plain import CAMERA, add_hits, assert_agrees, clip_mean, read_stack
 
 ROWS, COLUMNS = CAMERA.shape
