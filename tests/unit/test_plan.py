@@ -6,6 +6,7 @@ import pytest
 
 from darkroom.matching import canonical_exposure
 from darkroom.plan import make_plan
+from darkroom.plan_text import list_notes
 from tests.unit.builders import make_frame, make_night, overlay
 
 
@@ -225,3 +226,10 @@ def test_minmax_that_would_drop_every_frame_is_refused():
     assert plan.refused[0].master.kind == "bias"
     assert f"{number} of them, and minmax drops {number}" in str(plan.refused[0].miss)
     assert plan.made == []
+
+
+def test_frames_of_a_shape_that_no_light_has_are_named():
+    frames = [*make_night(), make_frame("bias", "cropped.fits", setup="ccd-of-other-shape")]
+    notes = list_notes(make_plan(frames, overlay()))
+    assert [note for note in notes if "cropped.fits" in note and "ccd-of-other-shape" in note]
+    assert not [note for note in list_notes(make_plan(make_night(), overlay())) if "setup" in note]

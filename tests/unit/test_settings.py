@@ -135,7 +135,7 @@ def test_unknown_key_is_named_with_what_was_meant(config, start, hint):
     ("config", "where", "what"),
     [
         ({"raw": 5}, "raw", "5 is not text or a list"),
-        ({"raw": ["a", 5]}, "raw.1", "5 is not text"),
+        ({"raw": ["a", 5.5]}, "raw.1", "5.5 is not text"),
         ({"site": None}, "site", "nothing is not a block of keys"),
         ({"site": {"longitude": "105 W"}}, "site.longitude", "'105 W' is not a number or null"),
         ({"site": {"longitude": 361}}, "site.longitude", "361 is more than 360"),
@@ -164,7 +164,7 @@ def test_wrong_value_is_named_with_what_is_wanted(config, where, what):
 
 def test_every_problem_is_listed_at_once_a_line_each():
     config = {
-        "raw": 5,
+        "raw": 5.5,
         "bais": {},
         "bias": {"use": "perhaps", "combine": {"sgima": 3, "sigma": -1}},
         "missing": "x" * 500,

@@ -83,6 +83,11 @@ class Night:
         before = self.look()
         assert self.foresee(*args) == expected
         assert self.look() == before, "a dry run has touched products"
+        self.run_for(expected, *args)
+
+    def run_for(self, expected: set[str], *args: str | Path) -> None:
+        """Demand that a run makes exactly these products."""
+        before = self.look()
         self.run(*args)
         assert self.see_changed(before) == expected
 

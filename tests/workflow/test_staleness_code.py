@@ -22,10 +22,11 @@ def night(tmp_path, tmp_path_factory):
         ("scripts/make_master_flat.py", FLATS | LIGHTS),
     ],
 )
-def test_code_foreseen(night, file, remade):
+def test_changed_code(night, file, remade):
     edit(night.copy_code() / file)
     assert night.foresee() == remade
     assert "code" in str(night.explain())
+    night.run_for(remade)
 
 
 def test_changed_script(night):
@@ -70,6 +71,7 @@ def test_version_of_a_library(night, tmp_path, monkeypatch, library, remade):
     assert night.foresee() == remade
     if remade:
         assert re.search(rf'versions\.{library}: "[\d.]+" -> "9\.9\.9"', night.explain()["master_bias"])
+        night.run_for(remade)
 
 
 def edit(path):

@@ -36,10 +36,11 @@ def test_changed_frame(night, frame, remade):
         ("dark_20s_003", {"master_dark_20s"} | FLATS | LIGHTS),  # scaled for the flats and for the lights in B
     ],
 )
-def test_changed_frame_foreseen(night, frame, remade):
+def test_changed_dark(night, frame, remade):
     alter(night.raw / f"{frame}.fits")
     assert night.foresee() == remade
     assert night.explain()[f"master_{frame[:-4]}"] == f"frames: {frame}.fits has changed"
+    night.run_for(remade)
 
 
 def test_frames_of_the_same_content_remake_nothing(night):

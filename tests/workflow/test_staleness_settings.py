@@ -33,13 +33,14 @@ def test_settings_that_change_no_product(night):
         ("dark: {combine: {reject: none}}", ALL - BIAS, 'settings.combine.reject: "sigma" -> "none"'),
         ("dark: {scale: false, exposure_tolerance: 60}", FLATS | LIGHTS, ""),
         ("flat: {use: false}", LIGHTS, ""),
-        ("lights: {cosmic_rays: {use: true, read_noise: 8}}", LIGHTS, ""),
+        ("lights: {cosmic_rays: {use: true, gain: 1.5, read_noise: 8}}", LIGHTS, ""),
     ],
 )
-def test_setting_foreseen(night, text, remade, reason):
+def test_changed_setting(night, text, remade, reason):
     night.configure(text)
     assert night.foresee() == remade
     assert any(reason in text for text in night.explain().values())
+    night.run_for(remade)
 
 
 def test_setting_changed_and_changed_back(night):

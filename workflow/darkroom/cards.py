@@ -27,6 +27,8 @@ _WCS = re.compile(
     r"(CTYPE|CRVAL|CRPIX|CDELT|CROTA|CUNIT|CSYER|CRDER|CNAME)\d[A-Z]?|(CD|PC|PV|PS)\d+_\d+[A-Z]?"
     r"|(WCSNAME|WCSAXES|RADESYS|EQUINOX|LONPOLE|LATPOLE)[A-Z]?|(RADECSYS|EPOCH)"
 )
+# Times of one exposure; a master's are made anew.
+_TIMES = re.compile(r"(MJD|DATE|TIME|JD|HJD|BJD)-(OBS|BEG|AVG|MID|END)|JD|UT|UTC|ST|LST|JD-HELIO")
 _KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}")
 _COMMENTARY = ("COMMENT", "HISTORY", "")
 # Old names of cards that a standard since has renamed (FITS Standard 4.0, table 22).
@@ -52,7 +54,8 @@ def describe_master(raws: Sequence[fits.Header], recipe: dict[str, Any]) -> fits
     for card in list(header.cards):
         if card.keyword in _COMMENTARY:
             continue
-        if _WCS.fullmatch(card.keyword) or not _is_common(card, raws[1:]):
+        of_one = _WCS.fullmatch(card.keyword) or _TIMES.fullmatch(card.keyword)
+        if of_one or not _is_common(card, raws[1:]):
             header.remove(card.keyword, ignore_missing=True, remove_all=True)
     for keyword in ("COMMENT", "HISTORY"):  # written of one exposure each
         header.remove(keyword, ignore_missing=True, remove_all=True)

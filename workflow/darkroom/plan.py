@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -185,7 +185,7 @@ def _calibrate_flat(master: Master, biases: Shelf, darks: Shelf, settings: dict[
         for frame in master.frames:
             dark = darks.find(_wanted(frame, exposure=frame.exposure))
             if isinstance(dark, Miss):
-                return dark
+                return replace(dark, remedy=f"{dark.remedy}; flat.subtract_dark: false takes the bias alone off flats")
             master.darks.append(dark)
     whole = [match.master.holds_bias for match in master.darks]
     if not any(whole):

@@ -100,7 +100,17 @@ def list_problems(plan: Plan, most: int = MOST_NAMED) -> list[str]:
 def list_notes(plan: Plan, most: int = MOST_NAMED) -> list[str]:
     """Return a line for each thing that an observer should know of frames that take part, and of the whole."""
     notes = {frame.name: frame.notes for frame in plan.frames if not frame.problem}
-    return _name_frames(notes, most) + plan.remarks
+    return _name_frames(notes, most) + _name_frames(_find_idle(plan), most) + plan.remarks
+
+
+def _find_idle(plan: Plan) -> dict[str, str]:
+    """Return the calibration frames of setups that no light has, often of another shape or binning by mistake."""
+    lit = {light.frame.setup for light in plan.lights}
+    return {
+        frame.name: f"no light is of their setup {frame.setup}, so they serve none"
+        for frame in plan.frames
+        if lit and not frame.problem and frame.setup not in lit
+    }
 
 
 def _name_frames(reasons: dict[str, str], most: int) -> list[str]:

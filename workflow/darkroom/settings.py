@@ -100,10 +100,17 @@ def fill_defaults(value: Any, schema: dict[str, Any]) -> Any:
 
 
 def _read_texts(value: Any, schema: dict[str, Any]) -> Any:
-    """Return ``value`` with text read as YAML where no text may stand: --config turns nested values into text."""
+    """Return ``value`` with text read as YAML where no text may stand, and numbers as text where only text may.
+
+    --config turns nested values into text, and a folder's name of digits into a number.
+    """
     if isinstance(value, dict):
         parts = schema.get("properties", {})
         return {key: _read_texts(item, parts.get(key, {})) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_read_texts(item, schema.get("items", {})) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and "string" in schema.get("type", ""):
+        return str(value)  # a folder called 20240310
     if isinstance(value, str) and "string" not in schema.get("type", "string"):
         try:
             return yaml.safe_load(value)
