@@ -134,7 +134,7 @@ def test_unknown_key_is_named_with_what_was_meant(config, start, hint):
 @pytest.mark.parametrize(
     ("config", "where", "what"),
     [
-        ({"raw": 5}, "raw", "5 is not text or a list"),
+        ({"raw": 5.5}, "raw", "5.5 is not text or a list"),
         ({"raw": ["a", 5.5]}, "raw.1", "5.5 is not text"),
         ({"site": None}, "site", "nothing is not a block of keys"),
         ({"site": {"longitude": "105 W"}}, "site.longitude", "'105 W' is not a number or null"),
@@ -211,3 +211,16 @@ def test_combinations_that_only_look_impossible_pass():
     check_settings({"headers": {"kind_from": ["folder"]}})
     check_settings({"headers": {"kind_from": ["header"], "cards": {"kind": ["K"]}}})
     check_settings({"flat": {"min_counts": 0, "max_counts": 1}, "overscan": {"section": "[1:2,1:9]"}})
+
+
+def test_folder_called_by_digits_is_a_folder():
+    settings = check_settings({"raw": [20240310, "more"], "results": 2024})
+    assert settings["raw"] == ["20240310", "more"]
+    assert settings["results"] == "2024"
+
+
+def test_text_of_the_command_line_is_read_where_no_text_may_stand():
+    settings = check_settings({"dark": {"use": "false", "exposure_tolerance": "2"}, "exclude": "[a, b]"})
+    assert settings["dark"]["use"] is False
+    assert settings["dark"]["exposure_tolerance"] == 2.0
+    assert settings["exclude"] == ["a", "b"]
