@@ -6,12 +6,15 @@ Only new or changed files are opened: the readings are kept in a cache by path, 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+
+from astropy.utils.exceptions import AstropyWarning
 
 from darkroom.folders import list_files
 from darkroom.nights import find_night
@@ -87,7 +90,8 @@ def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache
         reading = read_frame(path, name, status, headers)
         return {"name": name, "stat": [status.st_size, status.st_mtime_ns], "reading": reading}
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        warnings.simplefilter("ignore", AstropyWarning)  # odd cards are read as well as they can be
         for (path, _, _), known in zip(files, pool.map(read, files), strict=True):
             new[path] = known
     cache["readings"] = new

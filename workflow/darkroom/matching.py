@@ -52,7 +52,7 @@ class Master:
         if self.kind == "dark":
             what = "rate" if self.per_second else f"{self.exposure:g} s"
             return f"master dark {what}"
-        return f"master {self.kind}" + (f" {self.filter}" if self.kind == "flat" else "")
+        return f"master {self.kind}" + (f" {self.filter or 'without filter'}" if self.kind == "flat" else "")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import warnings
 
 from astropy.io import fits
 
@@ -37,11 +36,9 @@ def read_raw_header(path: str, size: int) -> fits.Header:
             raise RawProblem(f"truncated: {size} bytes hold no header; copy it again")
         file.seek(0)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                header = fits.Header.fromfile(file)
-                shape = [int(header[f"NAXIS{axis}"]) for axis in range(int(header["NAXIS"]), 0, -1)]
-                item = abs(int(header["BITPIX"])) // 8
+            header = fits.Header.fromfile(file)
+            shape = [int(header[f"NAXIS{axis}"]) for axis in range(int(header["NAXIS"]), 0, -1)]
+            item = abs(int(header["BITPIX"])) // 8
         except (OSError, EOFError, fits.VerifyError):
             raise RawProblem("its header does not end: truncated or damaged; copy it again") from None
         except (KeyError, ValueError, TypeError, OverflowError):
