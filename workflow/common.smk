@@ -18,28 +18,23 @@ except OSError as error:  # a disk that is full, a folder that is not to be writ
     sys.exit(f"darkroom: {error.filename}: {error.strerror}; make way or room there, and run again")
 
 
-def literal(path):
-    """A path as it stands: braces in a folder's name are no wildcards."""
-    return path.replace("{", "{{").replace("}", "}}")
-
-
-RESULTS = literal(NIGHTS.results)
+RESULTS = NIGHTS.results
 
 
 def in_results(paths):
-    return [f"{RESULTS}/{literal(path)}" for path in paths]
+    return [f"{RESULTS}/{path}" for path in paths]
 
 
 def all_lights(wildcards):
     """An input function: every light that can be calibrated, or every master if there are no lights at all."""
     if NIGHTS.refusal:
         sys.exit(f"darkroom: {NIGHTS.refusal}")
-    return [f"{NIGHTS.results}/{path}" for path in NIGHTS.lights or NIGHTS.masters]
+    return in_results(NIGHTS.lights or NIGHTS.masters)
 
 
 def recipe_file(product):
     """An input function: the recipe of a master, whose name tells its content."""
-    return lambda wildcards: f"{NIGHTS.results}/{find_job(wildcards, product).recipe}"
+    return lambda wildcards: f"{RESULTS}/{find_job(wildcards, product).recipe}"
 
 
 def raw_frames(product):
@@ -52,7 +47,7 @@ def masters_used(product):
 
     def find_masters(wildcards):
         job = find_job(wildcards, product)
-        return mark_masters(job, [f"{NIGHTS.results}/{path}" for path in job.masters])
+        return mark_masters(job, in_results(job.masters))
 
     return find_masters
 
@@ -70,7 +65,7 @@ def memory_mb(product):
 def find_job(wildcards, product):
     name = f"{wildcards.night}/{wildcards.setup}/{product.format(**wildcards)}"
     if name not in NIGHTS.jobs:
-        sys.exit(f"darkroom: {name}: the plan has no such master; see {NIGHTS.results}/plan.txt")
+        sys.exit(f"darkroom: {name}: the plan has no such master; see {RESULTS}/plan.txt")
     return NIGHTS.jobs[name]
 
 

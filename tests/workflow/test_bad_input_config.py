@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,9 +10,9 @@ from tests.running import run_snakemake
 from tests.workflow.jobs import make_night
 
 
-def refuse(folder: Path, *args: str, **run: object) -> list[str]:
+def refuse(folder: Path, *args: str, **run: Any) -> list[str]:
     """Run where Darkroom must refuse; return its lines, without 'darkroom: '."""
-    err = run_snakemake(folder, *args, expect=1, **run).stderr  # type: ignore[arg-type]
+    err = run_snakemake(folder, *args, expect=1, **run).stderr
     assert "Traceback" not in err
     assert "Exception" not in err
     _, found, lines = err.partition("darkroom: ")

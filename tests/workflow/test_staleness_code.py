@@ -4,14 +4,9 @@ import re
 
 import pytest
 
-from tests.workflow.reduced import ALL, BIAS, FLATS, LIGHTS, copy_reduced
+from tests.workflow.reduced import ALL, BIAS, FLATS, LIGHTS
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def night(tmp_path, tmp_path_factory):
-    return copy_reduced(tmp_path_factory.getbasetemp() / "reduced", tmp_path)
 
 
 @pytest.mark.parametrize(

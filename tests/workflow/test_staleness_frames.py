@@ -5,14 +5,9 @@ import shutil
 import pytest
 from astropy.io import fits
 
-from tests.workflow.reduced import ALL, FLATS, LIGHTS, LIGHTS_B, LIGHTS_V, alter, copy_reduced
+from tests.workflow.reduced import ALL, FLATS, LIGHTS, LIGHTS_B, LIGHTS_V, alter
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def night(tmp_path, tmp_path_factory):
-    return copy_reduced(tmp_path_factory.getbasetemp() / "reduced", tmp_path)
 
 
 @pytest.mark.parametrize(

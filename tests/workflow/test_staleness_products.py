@@ -11,11 +11,6 @@ from tests.workflow.reduced import ALL, LIGHTS_B, alter, copy_reduced
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def night(tmp_path, tmp_path_factory):
-    return copy_reduced(tmp_path_factory.getbasetemp() / "reduced", tmp_path)
-
-
 def test_nothing_to_be_done(night):
     """With Snakemake's memory and without, by all of its triggers, by time alone, and from elsewhere."""
     before = night.look()

@@ -5,14 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.workflow.reduced import ALL, BIAS, FLATS, LIGHTS, alter, copy_reduced
+from tests.workflow.reduced import ALL, BIAS, FLATS, LIGHTS, alter
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def night(tmp_path, tmp_path_factory):
-    return copy_reduced(tmp_path_factory.getbasetemp() / "reduced", tmp_path)
 
 
 def test_settings_that_change_no_product(night):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 SIGMA_PER_MAD = 1.482602218505602
 # Rounding to whole ADU spreads values by this (one over the root of twelve); no clip may be tighter.
 ROUNDING_NOISE = 12**-0.5
-BAND_BYTES = 64 * 2**20
+BAND_BYTES = 16 * 2**20
 
 Image = NDArray[np.floating[Any]]
 

@@ -37,7 +37,6 @@ class Prepared:
     jobs: dict[str, Job]
     lights: list[str]
     masters: list[str]
-    used_masters: list[str]
     warnings: list[str]
     refusal: str
     summary: dict[str, Any]
@@ -90,10 +89,9 @@ def prepare(config: dict[str, Any]) -> Prepared:
         jobs={job.name: job for job in jobs},
         lights=[light.path for light in plan.made],
         masters=[master.path for master in plan.masters],
-        used_masters=[master.path for master in plan.used_masters],
         warnings=warnings,
         refusal=_refuse(plan, settings["missing"]),
-        summary=_summarise(plan, frames, reasons),
+        summary=_summarise(plan, reasons),
     )
     write_if_changed(results / CACHE / "jobs.json", json.dumps(asdict(prepared)))
     return prepared
@@ -101,7 +99,7 @@ def prepare(config: dict[str, Any]) -> Prepared:
 
 def read_prepared(config: dict[str, Any]) -> Prepared:
     """Return what the main process prepared: a job on a cluster parses again, but plans nothing of its own."""
-    stored = json.loads((Path(config.get("results", "results")) / CACHE / "jobs.json").read_text(encoding="utf-8"))
+    stored = json.loads((Path(str(config.get("results", "results"))) / CACHE / "jobs.json").read_text(encoding="utf-8"))
     stored["jobs"] = {name: Job(**job) for name, job in stored["jobs"].items()}
     return Prepared(**stored)
 
@@ -221,11 +219,9 @@ def _as_csv(columns: list[str], rows: Iterable[dict[str, Any]]) -> str:
     return text.getvalue().encode("utf-8", "backslashreplace").decode()
 
 
-def _summarise(plan: Plan, frames: list[Frame], reasons: dict[str, str]) -> dict[str, Any]:
+def _summarise(plan: Plan, reasons: dict[str, str]) -> dict[str, Any]:
     targets = [light.frame for light in plan.lights] or [master.frames[0] for master in plan.masters]
     return {
-        "frames": len(frames),
-        "left_out": sum(bool(frame.problem) for frame in frames),
         "nights": len({frame.night for frame in targets}),
         "setups": len({frame.setup for frame in targets}),
         "masters": len(plan.used_masters if plan.lights else plan.masters),

@@ -21,6 +21,6 @@ for batch in NIGHTS.batches:
         resources:
             mem_mb=estimate_memory_mb(batch, frames_at_once=1),
         message:
-            literal(f"{NIGHTS.results}/{batch.message}")
+            f"{RESULTS}/{batch.message}"
         script:
             "../../scripts/calibrate_lights.py"
