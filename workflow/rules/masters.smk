@@ -1,5 +1,5 @@
 # In: raw bias, dark and flat frames.  Out: one master a night, setup and (dark) exposure or (flat) filter.
-# A job is stale when its recipe is; raw frames and masters are ancient(), so their time stamps decide nothing.
+# A job is stale when its recipe is; raw frames are ancient(), so their time stamps decide nothing.
 
 
 rule make_master_bias:
