@@ -1,0 +1,73 @@
+"""The quality plane: a byte for each pixel, in which each bit names a reason not to trust it."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+
+class Bit(IntFlag):
+    """Why a pixel is not to be trusted; a plane of these is of uint8, zero where nothing is wrong."""
+
+    BAD = 1
+    HOT = 2
+    SATURATED = 4
+    COSMIC_RAY = 8
+    LOW_FLAT = 16
+    NO_DATA = 32
+    INTERPOLATED = 64
+
+
+MEANINGS = {
+    Bit.BAD: "dead, cold or non-linear",
+    Bit.HOT: "far more dark current than around it",
+    Bit.SATURATED: "full in the raw frame, or close to such",
+    Bit.COSMIC_RAY: "hit by a cosmic ray",
+    Bit.LOW_FLAT: "too little flat to divide by",
+    Bit.NO_DATA: "no value could be computed",
+    Bit.INTERPOLATED: "filled in from its neighbours",
+}
+
+
+def describe_bits(header: fits.Header) -> None:
+    """Write the name of each bit into the header of a quality plane.
+
+    ``BIT0 = 'BAD'`` with the comment ``value 1: dead, cold or non-linear``, and so on: bit n has the value 2**n.
+    """
+    for bit, meaning in MEANINGS.items():
+        header[f"BIT{bit.value.bit_length() - 1}"] = (bit.name, f"value {bit.value}: {meaning}")
+
+
+def read_bits(header: fits.Header) -> dict[str, int]:
+    """Return the value of each bit by its name, as the header of a quality plane tells them."""
+    return {str(header[f"BIT{number}"]): 1 << number for number in range(8) if f"BIT{number}" in header}
+
+
+def find_saturated(raw: NDArray[np.number[Any]], level: float, grow: int = 0, bleed: int = 0) -> NDArray[np.bool_]:
+    """Return where a raw frame is full, or so close to full pixels that their charge may have reached it.
+
+    Parameters
+    ----------
+    raw : array, shape (rows, columns)
+        ADU, before any calibration: after bias and flat each pixel's full level is another. NaN is not full.
+    level : float
+        ADU; full is what reaches it.
+    grow : int
+        Pixels all around a full one (a square of 2 grow + 1) that count as full.
+    bleed : int
+        Pixels up and down the column of a full one that count as full; charge spills along columns.
+    """
+    full = raw >= level
+    if not full.any() or max(grow, bleed) < 1:
+        return full
+    from scipy.ndimage import maximum_filter
+
+    saturated = full.copy()
+    for reach in ((grow, grow), (bleed, 0)):
+        if max(reach) > 0:
+            saturated |= maximum_filter(full, size=[2 * pixels + 1 for pixels in reach], mode="constant", cval=0)
+    return saturated

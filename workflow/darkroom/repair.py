@@ -1,0 +1,157 @@
+"""Repairs: values for bad pixels from their good neighbours. The good ones stay as they are, bit by bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkroom.sections import Section
+
+REACH = 2  # pixels from which a bad one is filled; the Gaussian of a pixel's width has faded there
+WIDEST = 2 * REACH  # a region that holds a larger square of bad pixels has a middle that nothing near tells of
+FEWEST = 3  # good neighbours that a filled pixel must have
+SIDE_REACH = 10  # pixels from a section's side within which a good pixel must lie
+CHUNK = 2**16  # pixels filled at once, for the memory
+
+Image = NDArray[np.floating[Any]]
+Repaired = tuple[Image, Image | None, NDArray[np.bool_]]
+
+
+def fill_pixels(image: Image, bad: NDArray[np.bool_], variance: Image | None = None) -> Repaired:
+    """Fill bad pixels with the mean of the good ones near them, in Gaussian weights.
+
+    The same as `astropy.convolution.interpolate_replace_nans` with a Gaussian of one pixel in a box of five, but
+    computed only where it is needed, together with the variance.
+
+    Parameters
+    ----------
+    image : array, shape (rows, columns)
+        Not finite pixels take no part; they are filled where they are ``bad``.
+    bad : array of bool, shape (rows, columns)
+        What is to be filled. Squares of more than four bad pixels a side, and pixels with less than three good
+        neighbours, stay as they are.
+    variance : array, shape (rows, columns), optional
+        Square of the image's unit.
+
+    Returns
+    -------
+    image, variance : arrays, shape (rows, columns)
+        Copies. A filled pixel's variance is the mean one of its neighbours or their spread, whichever is greater: a
+        mean of several is less noisy than that, but nobody knows what the pixel would have seen.
+    interpolated : array of bool
+        What was filled.
+    """
+    filled = image.copy()
+    spread = None if variance is None else variance.copy()
+    interpolated = np.zeros(image.shape, bool)
+    rows, columns = np.nonzero(bad & ~_find_wide(bad))
+    if not rows.size:
+        return filled, spread, interpolated
+    good = np.pad(~bad & np.isfinite(image), REACH)
+    values = np.pad(image, REACH)
+    errors = None if variance is None else np.pad(variance, REACH)
+    for start in range(0, rows.size, CHUNK):
+        y, x = rows[start : start + CHUNK], columns[start : start + CHUNK]
+        level, error, count = _average_around(values, good, errors, y, x)
+        enough = count >= FEWEST
+        y, x = y[enough], x[enough]
+        filled[y, x] = level[enough]
+        interpolated[y, x] = True
+        if spread is not None:
+            spread[y, x] = np.minimum(error[enough], np.finfo(spread.dtype).max)
+    return filled, spread, interpolated
+
+
+def _find_wide(bad: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the bad pixels that belong to a square of bad ones wider than can be filled."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    size = WIDEST + 1
+    if min(bad.shape) < size:
+        return np.zeros(bad.shape, bool)
+    whole = minimum_filter(bad, size, mode="constant", cval=0)
+    return maximum_filter(whole, size, mode="constant", cval=0) if whole.any() else whole
+
+
+def _average_around(
+    values: Image, good: NDArray[np.bool_], errors: Image | None, y: NDArray[np.intp], x: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
+    """Return weighted mean, variance and number of the good neighbours of pixels; the arrays are padded by REACH."""
+    step = np.arange(2 * REACH + 1)
+    near = (y[:, None, None] + step[:, None], x[:, None, None] + step)
+    kernel = np.exp(-((step[:, None] - REACH) ** 2 + (step - REACH) ** 2) / 2.0)
+    weight = kernel * good[near]
+    total = weight.sum(axis=(1, 2))
+    total[total == 0] = 1.0
+    value = np.where(good[near], values[near], 0).astype(np.float64)
+    level = (weight * value).sum(axis=(1, 2)) / total
+    error = (weight * (value - level[:, None, None]) ** 2).sum(axis=(1, 2)) / total
+    if errors is not None:
+        known = np.isfinite(errors[near]) & (errors[near] >= 0)
+        mean = (weight * np.where(known, errors[near], 0).astype(np.float64)).sum(axis=(1, 2))
+        error = np.maximum(error, mean / np.maximum((weight * known).sum(axis=(1, 2)), np.finfo(float).tiny))
+    return level, error, np.count_nonzero(good[near], axis=(1, 2))
+
+
+def repair_columns(image: Image, sections: Sequence[Section], variance: Image | None = None) -> Repaired:
+    """Replace rectangles of bad columns or rows by straight lines between the good pixels on both of their long sides.
+
+    Parameters
+    ----------
+    image, variance : arrays, shape (rows, columns)
+        As in `fill_pixels`.
+    sections : sequence of Section
+        All within the image. One that is higher than wide, or square, is crossed from left to right, else from below
+        to above. At an edge, or where no good pixel lies within ten, the other side alone gives the value. Where two
+        rectangles cross, the pixels are filled as in `fill_pixels`.
+
+    Returns
+    -------
+    image, variance, interpolated
+        As in `fill_pixels`; the variance is the greater one of the two pixels used (NaN where neither is known).
+    """
+    filled = image.copy()
+    spread = None if variance is None else variance.copy()
+    bad = np.zeros(image.shape, bool)
+    interpolated = bad.copy()
+    for section in sections:
+        bad[section.slices] = True
+    good = ~bad & np.isfinite(image)
+    for section in sections:
+        crossed = section.shape[0] >= section.shape[1]  # from left to right; else turned, and so done all the same
+        (lines, columns), turn = (section.slices, np.asarray) if crossed else (section.slices[::-1], np.transpose)
+        image_band, good_band, done_band = (turn(plane)[lines] for plane in (filled, good, interpolated))
+        spread_band = None if spread is None else turn(spread)[lines]
+        _bridge(image_band, good_band, done_band, spread_band, columns.start, columns.stop)  # views, written into
+    left = bad & ~interpolated
+    if left.any():
+        filled, spread, late = fill_pixels(filled, left, spread)
+        interpolated |= late
+    return filled, spread, interpolated
+
+
+def _bridge(
+    image: Image, good: NDArray[np.bool_], done: NDArray[np.bool_], variance: Image | None, first: int, last: int
+) -> None:
+    """Draw a line in each row from the last good pixel before column ``first`` to the first good one from ``last``."""
+    lines = np.arange(len(image))
+    before = good[:, max(first - SIDE_REACH, 0) : first][:, ::-1]
+    after = good[:, last : last + SIDE_REACH]
+    nothing = np.zeros(len(image), bool)
+    has_left, left = (before.any(1), first - 1 - before.argmax(1)) if before.size else (nothing, lines * 0)
+    has_right, right = (after.any(1), last + after.argmax(1)) if after.size else (nothing, lines * 0)
+    found = has_left | has_right
+    lines = lines[found]
+    left, right = np.where(has_left, left, right)[found], np.where(has_right, right, left)[found]
+    start, end = image[lines, left].astype(np.float64), image[lines, right].astype(np.float64)
+    share = (np.arange(first, last) - left[:, None]) / np.maximum(right - left, 1)[:, None]
+    share[left == right] = 0
+    image[lines, first:last] = start[:, None] * (1 - share) + end[:, None] * share
+    done[lines, first:last] = True
+    if variance is not None:
+        pair = np.stack([variance[lines, left], variance[lines, right]])
+        pair[~np.isfinite(pair)] = np.nan
+        variance[lines, first:last] = np.fmax(*pair)[:, None]
