@@ -13,6 +13,7 @@ from darkroom.combine import SIGMA_PER_MAD
 HOT_SIGMA = 7.0  # a Poisson tail of few electrons stays below it, and noise does not hide 10 sigma
 HOT_OWN = 0.5  # of that, in units of the pixel's own noise, which its own dark current raises
 FLAT_SIGMA = 7.0
+CANDIDATE = 0.75  # of that, by the noise in a wider field, for a pixel to be looked at closely
 LEAST_DEVIATION = 0.1  # of the level around: what differs less is a response as others, for the flat to take out
 LEAST_NONLINEARITY = 0.03
 DEAD = 0.5  # of the level around: a group of pixels below this is no dust ring
@@ -34,7 +35,7 @@ def find_hot_pixels(dark: Image, variance: Image | None = None, sigma: float = H
     """Return where a dark is hot: above the level around it by more than ``sigma`` times the noise around it.
 
     The level is a running median, which follows amplifier glow, gradients and a bias that the dark still holds. A
-    column whose middle stands out of the columns beside it is hot too.
+    column whose mean stands out of the columns beside it is hot too.
 
     Parameters
     ----------
@@ -109,8 +110,7 @@ def _find_deviant(image: Image, finite: Mask, least: float, deviation: float) ->
     """Return the pixels that ccdmask finds and that differ by ``deviation`` from a level above ``least``."""
     level = _smooth(image)
     away = image - level
-    # a bright noise of many pixels would cost as much as the whole image
-    limit = np.maximum(deviation * level, FLAT_SIGMA / 2 * _measure_scatter(away, finite))
+    limit = np.maximum(deviation * level, CANDIDATE * FLAT_SIGMA * _measure_scatter(away, finite))
     found = _run_ccdmask(image, (np.abs(away) > limit) & (level > least) & finite)
     y, x = np.nonzero(found & ((away > 0) | (least == 0)))  # a ratio has stars of either sign
     step = np.array([0, 1, 2])
@@ -170,7 +170,7 @@ def _find_dead_groups(image: Image, least: float) -> Mask:
 
 
 def _find_columns(residual: Image, finite: Mask, noise: Image, sigma: float, least: float | Image) -> NDArray[np.int8]:
-    """Return 1 or -1 where the middle of a stretch of column departs from the columns beside it.
+    """Return 1 or -1 where the clipped mean of a stretch of column departs from the columns beside it.
 
     By more than ``sigma`` times its noise and the scatter of such columns, and by more than ``least``.
     """
@@ -180,10 +180,11 @@ def _find_columns(residual: Image, finite: Mask, noise: Image, sigma: float, lea
     for start in range(0, len(residual), SEGMENT):
         part = slice(start, start + SEGMENT)
         height = len(residual[part])
-        profile = np.median(np.where(finite[part], residual[part], 0), axis=0)
+        # clipped, not the median, which in whole counts moves in steps
+        profile = np.clip(np.where(finite[part], residual[part], 0), -4 * noise[part], 4 * noise[part]).mean(axis=0)
         profile -= median_filter(profile, 15, mode="mirror")
         scatter = SIGMA_PER_MAD * np.median(np.abs(profile))
-        limit = sigma * np.maximum(1.2533 * np.median(noise[part], axis=0) / height**0.5, scatter)
+        limit = sigma * np.maximum(np.median(noise[part], axis=0) / height**0.5, scatter)
         floor = np.median(least[part], axis=0) if isinstance(least, np.ndarray) else least
         sign[part] = np.where(np.abs(profile) > np.maximum(limit, floor), np.sign(profile), 0)
     return sign
@@ -221,32 +222,30 @@ def _measure_scatter(residual: Image, finite: Mask) -> NDArray[np.float32]:
     distance = np.abs(residual)
     if not finite.all():
         distance[~finite] = np.nan
-    return np.float32(SIGMA_PER_MAD) * _spread_cells(_take_medians(distance, CELL), CELL, residual.shape)
+    scatter = np.float32(SIGMA_PER_MAD) * _take_medians(distance, CELL)
+    if not scatter.all():  # where most whole counts agree the MAD is zero, though the others are no outliers
+        known = distance[finite].astype(np.float64)
+        scatter[scatter == 0] = np.sqrt(np.mean(known[known <= np.percentile(known, 99)] ** 2))
+    return _spread_cells(scatter, CELL, residual.shape)
 
 
 def _take_medians(image: Image, size: int) -> NDArray[np.float32]:
     """Return the medians of square cells, NaN left out; where a cell has nothing, that of the others."""
-    rows, columns = image.shape
-    up, across = max(rows // size, 1), max(columns // size, 1)
-    # the last cells reach to the edge, so that none is a mere strip
-    y, x = np.arange(up) * size, np.arange(across) * size
-    whole = image[: up * size, : across * size]
-    cells = np.empty((up, across), np.float32)
+    size = min(size, *image.shape)
+    up, across = (length // size for length in image.shape)
+    stack = image[: up * size, : across * size].reshape(up, size, across, size).swapaxes(1, 2).reshape(up, across, -1)
+    if not np.isnan(stack).any():
+        return np.median(stack, axis=-1).astype(np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a cell of NaN alone
-        if rows >= size and columns >= size:
-            stack = whole.reshape(up, size, across, size).swapaxes(1, 2).reshape(up, across, -1)
-            cells[:] = np.nanmedian(stack, axis=-1) if np.isnan(stack).any() else np.median(stack, axis=-1)
-        else:
-            for i in y:
-                for j in x:
-                    cells[i // size, j // size] = np.nanmedian(image[i : i + size, j : j + size])
+        cells = np.nanmedian(stack, axis=-1).astype(np.float32)
         cells[np.isnan(cells)] = np.nanmedian(cells) if np.isfinite(cells).any() else 0
     return cells
 
 
-def _spread_cells(cells: Image, size: int, shape: tuple[int, int]) -> NDArray[np.float32]:
+def _spread_cells(cells: Image, size: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Return an image of the cells' values; what is left over at the edges has the last cell's."""
+    size = min(size, *shape)
     y, x = (
         np.minimum(np.arange(length) // size, number - 1) for length, number in zip(shape, cells.shape, strict=True)
     )
