@@ -168,7 +168,7 @@ def test_every_dialect_is_whole_and_speaks_of_known_concepts_only():
     assert list(dialects)[-1] == "generic", "it recognises every header, so it is asked last"
     generic = dialects["generic"]
     for name, dialect in dialects.items():
-        assert set(dialect) == {"recognise", "cards", "words", "rules", "folders", "names"}
+        assert set(dialect) == {"recognise", "cards", "processed", "words", "rules", "folders", "names"}
         assert bool(dialect["recognise"]) is (name != "generic")
         assert set(dialect["cards"]) >= set(generic["cards"])
         assert set(dialect["words"]) == KINDS

@@ -26,7 +26,8 @@ def want(exposure=None, filter=None, setup="ccd", hours=0.0):
 
 
 def rules(**changed):
-    return {"max_age_days": 0, "exposure_tolerance": 0.5, "scale": True} | changed
+    rules = {"max_age_days": 0, "exposure_tolerance": 0.5, "scale": True, "temperature_tolerance": 2}
+    return rules | changed
 
 
 def find(kind, masters, wanted, refused=None, **changed):

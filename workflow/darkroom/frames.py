@@ -31,7 +31,8 @@ class Frame:
     """One raw frame: a row of the frame table.
 
     ``problem`` says why the frame takes no part; ``notes`` what else an observer should know.
-    Exposure in seconds, start in ISO UTC, gain in e-/ADU, read noise in e-, saturation in ADU; FITS sections.
+    Exposure in seconds, start in ISO UTC, temperature of the sensor in deg C, gain in e-/ADU, read noise in e-,
+    saturation in ADU; FITS sections.
     """
 
     path: str
@@ -48,6 +49,7 @@ class Frame:
     object: str | None = None
     exposure: float | None = None
     start: str | None = None
+    temperature: float | None = None
     longitude: float | None = None
     rows: int = 0
     columns: int = 0

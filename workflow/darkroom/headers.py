@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import cache
@@ -15,11 +14,12 @@ import yaml
 from astropy.io.fits import VerifyError
 from astropy.io.fits.card import Undefined
 
+from darkroom.quantities import is_gain_setting, read_gain, read_noise, read_number, read_temperature
 from darkroom.sections import Section, parse_section
 from darkroom.texts import make_printable
 
 DIALECTS = Path(__file__).parents[1] / "dialects"
-NUMBERS = ("exposure", "gain", "read_noise", "saturation")
+NUMBERS = ("exposure", "saturation")
 # What a filter wheel says of a place without a filter.
 CLEAR = ["clear*", "open*", "free", "none", "empty", "air", "no filter"]
 # A glob, a number or several of them, as a dialect file gives them.
@@ -56,13 +56,17 @@ def describe_header(header: Mapping[str, Any], overrides: dict[str, Any]) -> dic
         The settings' ``headers`` part: ``cards`` asked first, ``words`` added.
     """
     name, dialect = _recognise(header)
-    cards = {concept: overrides["cards"].get(concept, []) + names for concept, names in dialect["cards"].items()}
-    raw = {concept: _first_value(header, names) for concept, names in cards.items()}
+    own = overrides["cards"]
+    cards = {concept: own.get(concept, []) + names for concept, names in dialect["cards"].items()}
+    raw = {concept: find_value(header, names) for concept, names in cards.items()}
     known: dict[str, Any] = {
         concept: _text(raw[concept]) for concept in ("technique", "filter", "object", "camera", "calibrated")
     }
     known["filter"] = known["filter"] or _join_wheels(header, cards["wheels"])
-    known |= {concept: _number(raw[concept]) for concept in NUMBERS}
+    known |= {concept: read_number(raw[concept]) for concept in NUMBERS}
+    known["gain"] = find_quantity(header, _name_gains(header, cards, own.get("gain", [])), read_gain)
+    known["read_noise"] = find_quantity(header, cards["read_noise"], read_noise)
+    known["temperature"] = find_quantity(header, cards["temperature"], read_temperature)
     known["dialect"] = name
     known["kind_word"] = _text(raw["kind"])
     known["kind"] = _find_kind(raw, dialect, overrides["words"])
@@ -82,7 +86,7 @@ def matches(value: Any, pattern: Pattern) -> bool:
         return any(matches(value, part) for part in pattern)
     if isinstance(pattern, str):
         return value is not None and fnmatchcase(_fold(str(value)), _fold(pattern))
-    number = _number(value)
+    number = read_number(value)
     return number is not None and abs(number - pattern) < 1e-6
 
 
@@ -102,7 +106,7 @@ def match_name(name: str, names: Mapping[str, list[str]]) -> str | None:
 
 def read_angle(value: Any) -> float | None:
     """Return degrees from a number or from text such as ``-105 49 13`` or ``105:49:13 W``; None if it is neither."""
-    number = _number(value)
+    number = read_number(value)
     if number is not None or not isinstance(value, str):
         return number
     parts = re.fullmatch(r"\s*([+-]?)(\d+)[\s:d]+(\d+)(?:[\s:m']+(\d+(?:\.\d*)?))?(.*)", value)
@@ -115,12 +119,30 @@ def read_angle(value: Any) -> float | None:
 
 def _recognise(header: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     for name, dialect in read_dialects().items():
-        if all(matches(_first_value(header, [card]), pattern) for card, pattern in dialect["recognise"].items()):
+        if all(matches(find_value(header, [card]), pattern) for card, pattern in dialect["recognise"].items()):
             return name, dialect
     raise AssertionError("the generic dialect recognises every header")
 
 
-def _first_value(header: Mapping[str, Any], cards: list[str]) -> Any:
+def _name_gains(header: Mapping[str, Any], cards: dict[str, list[str]], own: list[str]) -> list[str]:
+    """Return the cards that may hold e-/ADU: a GAIN that holds the camera's setting is none of them.
+
+    A camera with an offset setting (CMOS) has a gain setting, and programs write it into GAIN. What the settings
+    name is asked in any case.
+    """
+    settable = find_value(header, cards["offset_setting"]) is not None or find_value(header, ["CAM-GAIN"]) is not None
+    gains = [card for card in cards["gain"][len(own) :] if card != "GAIN" or not settable]
+    return own + [card for card in gains if not is_gain_setting(header, card)]
+
+
+def find_quantity(header: Mapping[str, Any], cards: list[str], read: Callable[[Any], float | None]) -> float | None:
+    """Return what the first of the cards says that holds such a quantity; None if none does."""
+    values = (read(find_value(header, [card])) for card in cards)
+    return next((value for value in values if value is not None), None)
+
+
+def find_value(header: Mapping[str, Any], cards: list[str]) -> Any:
+    """Return the value of the first of the cards that says something, without blanks around it; None if none does."""
     for card in cards:
         try:
             value = header.get(card)
@@ -143,22 +165,12 @@ def _text(value: Any) -> str | None:
 
 def _join_wheels(header: Mapping[str, Any], cards: list[str]) -> str | None:
     """Return the filters of several wheels as one name; of wheels that are all clear, what the first one says."""
-    values = [text for card in cards if (text := _text(_first_value(header, [card])))]
+    values = [text for card in cards if (text := _text(find_value(header, [card])))]
     return "+".join(value for value in values if not matches(value, CLEAR)) or next(iter(values), None)
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or value is None:
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
 def _facet(value: Any) -> str | None:
-    number = _number(value)
+    number = read_number(value)
     return f"{number:g}" if number is not None else _text(value)
 
 
@@ -215,7 +227,7 @@ def _read_regions(header: Mapping[str, Any], raw: dict[str, Any]) -> tuple[str |
         for concept in ("trim", "overscan")
         if raw[concept] is not None and found[concept] is None
     ]
-    columns = int(_number(raw.get("overscan_columns")) or 0)
+    columns = int(read_number(raw.get("overscan_columns")) or 0)
     if found["overscan"] is None and 0 < columns < shape[1]:  # the last columns of every row
         found["overscan"] = str(Section(shape[1] - columns + 1, shape[1], 1, shape[0]))
     if found["trim"] is None and found["overscan"] is not None:

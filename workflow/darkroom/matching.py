@@ -1,7 +1,10 @@
 """Matching: which master fits a frame, why, what else there was, and why not.
 
-The order of preference is the own night before other nights within the age limit; then, for darks, the same exposure,
-the nearest one within the tolerance, a bias-free one scaled by time; then the nearest in time, the earlier one of two.
+A master fits if setup and filter are the same and the temperature is within the tolerance; one that is unknown fits,
+as nothing speaks against it, and the match says so. The order of preference is the own night before other nights within
+the age limit; then a known temperature before an unknown one; then, for darks, the same exposure, the nearest one
+within the tolerance, a bias-free one scaled by time, and of one exposure the nearest temperature, where it differs by
+over a degree; then the nearest in time, the earlier one of two.
 The order in which frames or nights arrived plays no part.
 """
 
@@ -13,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from darkroom.nights import nights_apart
+from darkroom.temperatures import NOTEWORTHY, describe_difference, is_near, mean_temperature, round_up
 
 # How much of an exposure a dark's may differ before using it unscaled is no advice to give.
 SMALL_GAP = 0.1
@@ -23,6 +27,7 @@ class Master:
     """A master frame that can be made: what it is, what it is made of and what it holds.
 
     ``exposure`` in seconds (darks; None for a rate per second), ``time`` the mean start of its frames,
+    ``group`` its temperature in words where its night has masters of several,
     ``holds_bias`` whether the bias is still in it.
     """
 
@@ -34,6 +39,7 @@ class Master:
     time: datetime
     exposure: float | None = None
     filter: str | None = None
+    group: str = ""
     per_second: bool = False
     holds_bias: bool = False
     bias: Master | None = None
@@ -47,12 +53,19 @@ class Master:
         return sum(frame.exposure for frame in self.frames) / len(self.frames)
 
     @property
+    def temperature(self) -> float | None:
+        """The mean temperature of its frames in deg C, as far as it is known."""
+        return mean_temperature(self.frames)
+
+    @property
     def label(self) -> str:
         """The master as a person says it, without its night."""
+        what = ""
         if self.kind == "dark":
-            what = "rate" if self.per_second else f"{self.exposure:g} s"
-            return f"master dark {what}"
-        return f"master {self.kind}" + (f" {self.filter or 'without filter'}" if self.kind == "flat" else "")
+            what = " rate" if self.per_second else f" {self.exposure:g} s"
+        elif self.kind == "flat":
+            what = f" {self.filter or 'without filter'}"
+        return f"master {self.kind}{what}" + (f" ({self.group})" if self.group else "")
 
 
 @dataclass(frozen=True)
@@ -64,16 +77,21 @@ class Wanted:
     time: datetime
     exposure: float | None = None
     filter: str | None = None
+    temperature: float | None = None
 
 
 @dataclass
 class Match:
-    """A master that fits: ``scale`` is what a dark is multiplied by; ``runners_up`` what else would have done."""
+    """A master that fits: ``scale`` is what a dark is multiplied by; ``runners_up`` what else would have done.
+
+    ``warning`` says what could not be checked.
+    """
 
     master: Master
     why: str
     scale: float = 1.0
     runners_up: list[str] = field(default_factory=list)
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +129,8 @@ class Shelf:
         self._by_setup: dict[tuple[str, str | None], dict[str, list[Master]]] = defaultdict(lambda: defaultdict(list))
         for master in masters:
             self._by_setup[master.setup, master.filter][master.night].append(master)
+        # where no frame has a temperature there is nothing to say of it
+        self._measured = {master.setup for master in [*masters, *self.refused] if master.temperature is not None}
 
     def find(self, wanted: Wanted) -> Match | Miss:
         """Return the best master for what is wanted, or why there is none."""
@@ -132,36 +152,56 @@ class Shelf:
 
     def _fit(self, master: Master, wanted: Wanted) -> Match | None:
         """Return how the master serves, its night apart, or None."""
+        tolerance = self.rules["temperature_tolerance"]
+        use = self._fit_exposure(master, wanted)
+        if use is None or not is_near(master.temperature, wanted.temperature, tolerance):
+            return None
+        how, scale = use
         age = nights_apart(master.night, wanted.night)
         when = "own night" if age == 0 else f"{master.night}, {age} night{'s' * (age > 1)} away"
+        match = Match(master, f"{when}, {how}", scale)
+        if master.temperature is not None and wanted.temperature is not None:
+            if abs(master.temperature - wanted.temperature) > NOTEWORTHY:
+                match.why += f", {describe_difference(master.temperature, wanted.temperature)}"
+        elif tolerance is not None and (wanted.temperature is not None or wanted.setup in self._measured):
+            match.why += ", temperature unknown"
+            whose = f"of the {master.label} of {master.night}" if master.temperature is None else "of the frame itself"
+            match.warning = f"nothing tells whether the {self.kind}'s temperature fits: that {whose} is unknown"
+        return match
+
+    def _fit_exposure(self, master: Master, wanted: Wanted) -> tuple[str, float] | None:
+        """Return in words how the master serves and what it is multiplied by, or None if its exposure is wrong."""
         if self.kind != "dark":
-            same = "same setup" + (f", filter {master.filter}" if self.kind == "flat" else "")
-            return Match(master, f"{when}, {same}")
+            return "same setup" + (f", filter {master.filter}" if self.kind == "flat" else ""), 1.0
         exposure = wanted.exposure
         assert exposure is not None, "darks are sought by exposure"
         if master.per_second:
-            return Match(master, f"{when}, rate times {exposure:g} s", scale=exposure)
+            return f"rate times {exposure:g} s", exposure
         assert master.exposure is not None, "a master dark has an exposure"
-        difference = abs(master.exposure - exposure)
         if canonical_exposure(exposure) == master.exposure:
-            return Match(master, f"{when}, same exposure")
-        if difference <= self.rules["exposure_tolerance"]:
-            return Match(master, f"{when}, {master.exposure:g} s within {self.rules['exposure_tolerance']:g} s")
+            return "same exposure", 1.0
+        if abs(master.exposure - exposure) <= self.rules["exposure_tolerance"]:
+            return f"{master.exposure:g} s within {self.rules['exposure_tolerance']:g} s", 1.0
         if self.rules["scale"] and not master.holds_bias:
             scale = exposure / master.mean_exposure
-            return Match(master, f"{when}, {master.exposure:g} s scaled by {scale:.4g}", scale=scale)
+            return f"{master.exposure:g} s scaled by {scale:.4g}", scale
         return None
 
     def _order(self, match: Match, wanted: Wanted) -> tuple[Any, ...]:
         master = match.master
+        exposure, degrees, known = (0, 0.0, 0.0), 0.0, self.rules["temperature_tolerance"] is None
+        if not known and master.temperature is not None and wanted.temperature is not None:
+            known = True
+            degrees = abs(master.temperature - wanted.temperature)
         if self.kind == "dark" and not master.per_second:
             difference = abs((master.exposure or 0) - (wanted.exposure or 0))
             same = canonical_exposure(wanted.exposure or 0) == master.exposure
             level = 0 if same else 1 if match.scale == 1.0 else 2
             exposure = (level, 0.0 if same else difference, -(master.exposure or 0))
-        else:
-            exposure = (0, 0.0, 0.0)
-        return exposure, abs((master.time - wanted.time).total_seconds()), master.time, master.path
+        if self.kind != "dark" or degrees <= NOTEWORTHY:
+            degrees = 0.0
+        seconds = abs((master.time - wanted.time).total_seconds())
+        return not known, exposure, degrees, seconds, master.time, master.path
 
     def _miss(self, wanted: Wanted) -> Miss:
         """Say what was sought, the nearest things there were, and the key that would allow one of them."""
@@ -204,12 +244,43 @@ class Shelf:
             )
         limit = self.rules["max_age_days"]
         near = [master for master in fitting if nights_apart(master.night, wanted.night) <= limit]
-        if near:  # only darks get here: their exposure does not fit
-            return self._look_at_exposures(near, wanted.exposure or 0)
-        nearest = min(fitting, key=lambda m: (nights_apart(m.night, wanted.night), m.night))
+        if near:
+            return self._look_closer(near, wanted)
+        others = [master for master in fitting if self._fit(master, wanted)]
+        nearest = min(others or fitting, key=lambda m: (nights_apart(m.night, wanted.night), m.night))
         age = nights_apart(nearest.night, wanted.night)
         there = f"the nearest is of {nearest.night}, {age} night{'s' * (age > 1)} away"
-        return there, f"{self.kind}.max_age_days: {age} allows it (now {limit})"
+        remedy = f"{self.kind}.max_age_days: {age}"
+        if not others:  # its age is not all that speaks against it
+            closer, more = self._look_closer([nearest], wanted)
+            return f"{there}, and {closer}", f"{remedy} (now {limit}) with {more}"
+        return there, f"{remedy} allows it (now {limit})"
+
+    def _look_closer(self, near: list[Master], wanted: Wanted) -> tuple[str, str]:
+        """Return what speaks against masters of the setup and filter whose nights would do."""
+        tolerance = self.rules["temperature_tolerance"]
+        cold = [master for master in near if is_near(master.temperature, wanted.temperature, tolerance)]
+        warm = [master for master in near if not is_near(master.temperature, wanted.temperature, tolerance)]
+        if not warm:
+            return self._look_at_exposures(cold, wanted.exposure or 0)
+        there, remedy = self._look_at_temperatures(warm, wanted)
+        if cold:
+            others, other = self._look_at_exposures(cold, wanted.exposure or 0)
+            return f"{there}, and {others}", f"{remedy}, or {other}"
+        return there, remedy
+
+    def _look_at_temperatures(self, warm: list[Master], wanted: Wanted) -> tuple[str, str]:
+        """Return the nearest of the masters that are too warm or too cold, and what would allow it."""
+        asked = wanted.temperature or 0.0
+        usable = [master for master in warm if self._fit_exposure(master, wanted)]
+        nearest = min(usable or warm, key=lambda master: (abs((master.temperature or 0) - asked), master.path))
+        temperature = nearest.temperature or 0.0
+        exposure = "a rate" if nearest.per_second else f"{nearest.exposure or 0:g} s"
+        there = f"there is {exposure if self.kind == 'dark' else 'one'} at {round(temperature, 1) + 0.0:g} C"
+        there += f", {describe_difference(temperature, asked)}"
+        key = f"{self.kind}.temperature_tolerance: {round_up(abs(temperature - asked)):g}"
+        more = "allows it" if usable else f"with {self._look_at_exposures([nearest], wanted.exposure or 0)[1]}"
+        return there, f"{key} {more}"
 
     def _look_at_exposures(self, near: list[Master], wanted: float) -> tuple[str, str]:
         there = f"there is {_some(sorted({f'{master.exposure:g} s' for master in near}))}"

@@ -11,6 +11,7 @@ from typing import Any
 from darkroom.frames import Frame
 from darkroom.matching import Master, Match, Miss, Shelf, Wanted, canonical_exposure
 from darkroom.setups import make_slug
+from darkroom.temperatures import mean_temperature, name_temperatures, split_by_temperature
 
 
 @dataclass
@@ -110,14 +111,29 @@ def _group_calibrations(frames: Iterable[Frame], settings: dict[str, Any]) -> di
             elif frame.kind == "flat":
                 what = frame.filter
             groups[frame.kind].setdefault((frame.night, frame.setup, what), []).append(frame)
-    return {kind: sorted(found.items(), key=lambda item: str(item[0])) for kind, found in groups.items()}
+    return {kind: _split_groups(kind, found, settings) for kind, found in groups.items()}
+
+
+def _split_groups(kind: str, groups: dict[tuple[Any, ...], list[Frame]], settings: dict[str, Any]) -> list[Group]:
+    """Divide frames of one master whose temperatures lie apart; a part's key ends with its name, if it needs one."""
+    names = {(night, setup, _name_master(kind, what)) for night, setup, what in groups}
+    divided = []
+    for (night, setup, what), frames in sorted(groups.items(), key=lambda item: str(item[0])):
+        parts = split_by_temperature(frames, settings[kind]["temperature_tolerance"])
+        stem = (night, setup, _name_master(kind, what))
+        parted = name_temperatures([mean_temperature(part) for part in parts]) if len(parts) > 1 else [""]
+        while any((*stem[:2], _name_master(kind, what, part)) in names - {stem} for part in parted):
+            parted = [f"{part}+" for part in parted]  # a filter of that very name
+        divided += [((night, setup, what, name), part) for name, part in zip(parted, parts, strict=True)]
+    return divided
 
 
 def _new_master(kind: str, key: tuple[Any, ...], frames: list[Frame]) -> Master:
-    night, setup, what = key  # what: the exposure of darks (None for a rate), the filter of flats
+    night, setup, what, group = key  # what: the exposure of darks (None for a rate), the filter of flats
     starts = [_start(frame) for frame in frames]
     time = starts[0] + sum((start - starts[0] for start in starts), start=timedelta(0)) / len(starts)
-    master = Master(kind, night, setup, f"{night}/{setup}/{_name_master(kind, what)}.fits", frames, time)
+    path = f"{night}/{setup}/{_name_master(kind, what, group)}.fits"
+    master = Master(kind, night, setup, path, frames, time, group=group)
     if kind == "dark":
         master.exposure = what
         master.per_second = what is None
@@ -126,12 +142,13 @@ def _new_master(kind: str, key: tuple[Any, ...], frames: list[Frame]) -> Master:
     return master
 
 
-def _name_master(kind: str, what: Any) -> str:
+def _name_master(kind: str, what: Any, group: str = "") -> str:
+    end = f"_{group}" if group else ""
     if kind == "bias":
-        return "master_bias"
+        return f"master_bias{end}"
     if kind == "dark":
-        return "master_dark_rate" if what is None else f"master_dark_{what:g}s"
-    return f"master_flat_{make_slug(what)}"
+        return f"master_dark_rate{end}" if what is None else f"master_dark_{what:g}s{end}"
+    return f"master_flat_{make_slug(what)}{end}"
 
 
 def _start(frame: Frame) -> datetime:
@@ -172,7 +189,7 @@ def _calibrate_dark(master: Master, biases: Shelf, settings: dict[str, Any]) -> 
     """Free a dark of its bias where that is wanted; one whose bias is missing is refused."""
     master.holds_bias = not (settings["bias"]["use"] and settings["dark"]["subtract_bias"])
     if not master.holds_bias:
-        bias = biases.find(Wanted(master.night, master.setup, master.time))
+        bias = biases.find(Wanted(master.night, master.setup, master.time, temperature=master.temperature))
         if isinstance(bias, Miss):
             return bias
         master.bias = bias.master
@@ -190,7 +207,7 @@ def _calibrate_flat(master: Master, biases: Shelf, darks: Shelf, settings: dict[
     whole = [match.master.holds_bias for match in master.darks]
     if not any(whole):
         if settings["bias"]["use"]:
-            bias = biases.find(Wanted(master.night, master.setup, master.time))
+            bias = biases.find(Wanted(master.night, master.setup, master.time, temperature=master.temperature))
             if isinstance(bias, Miss):
                 return bias
             master.bias = bias.master
@@ -239,7 +256,7 @@ def _as_match(result: Match | Miss | None) -> Match | None:
 
 
 def _wanted(frame: Frame, exposure: float | None = None, filter: str | None = None) -> Wanted:
-    return Wanted(frame.night, frame.setup, _start(frame), exposure, filter)
+    return Wanted(frame.night, frame.setup, _start(frame), exposure, filter, frame.temperature)
 
 
 def _name_lights(frames: list[Frame]) -> list[tuple[Frame, str]]:

@@ -11,6 +11,7 @@ from typing import Any
 from darkroom.fingerprints import fingerprint_module
 from darkroom.folders import find_compression
 from darkroom.headers import describe_header, match_name, read_dialects
+from darkroom.processed import find_processing
 from darkroom.raw import RawProblem, digest_file, read_raw_header
 from darkroom.texts import make_printable
 
@@ -40,12 +41,14 @@ def read_frame(path: str, name: str, status: os.stat_result, headers: dict[str, 
     except OSError as error:
         return {"problem": f"{UNREADABLE}: {error.strerror or error}"}
     known = describe_header(header, headers)
-    word, calibrated = known.pop("kind_word"), known.pop("calibrated")
+    processed = find_processing(header, name, known, headers["words"])
+    word = known.pop("kind_word")
+    del known["calibrated"]
     kind, source = _find_kind(name, known.pop("kind"), word, headers)
     reading = {**known, "kind": kind, "kind_from": source, "digest": digest}
     reading |= {"rows": int(header["NAXIS2"]), "columns": int(header["NAXIS1"])}
-    if calibrated:
-        reading["problem"] = f"no raw frame: it is calibrated already (CALSTAT = '{calibrated}')"
+    if processed:
+        reading["problem"] = processed
     _fill_from_path(reading, name, headers)
     return reading
 
