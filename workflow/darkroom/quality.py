@@ -25,7 +25,7 @@ class Bit(IntFlag):
 MEANINGS = {
     Bit.BAD: "dead, cold or non-linear",
     Bit.HOT: "far more dark current than around it",
-    Bit.SATURATED: "full in the raw frame, or close to such",
+    Bit.SATURATED: "full in the raw frame, or near one",
     Bit.COSMIC_RAY: "hit by a cosmic ray",
     Bit.LOW_FLAT: "too little flat to divide by",
     Bit.NO_DATA: "no value could be computed",
@@ -45,6 +45,11 @@ def describe_bits(header: fits.Header) -> None:
 def read_bits(header: fits.Header) -> dict[str, int]:
     """Return the value of each bit by its name, as the header of a quality plane tells them."""
     return {str(header[f"BIT{number}"]): 1 << number for number in range(8) if f"BIT{number}" in header}
+
+
+def flag_no_data(image: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """Return a quality plane in which only what is not finite is flagged."""
+    return np.where(np.isfinite(image), 0, Bit.NO_DATA).astype(np.uint8)
 
 
 def find_saturated(raw: NDArray[np.number[Any]], level: float, grow: int = 0, bleed: int = 0) -> NDArray[np.bool_]:

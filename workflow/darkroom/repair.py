@@ -153,5 +153,5 @@ def _bridge(
     done[lines, first:last] = True
     if variance is not None:
         pair = np.stack([variance[lines, left], variance[lines, right]])
-        pair[~np.isfinite(pair)] = np.nan
+        pair[~(np.isfinite(pair) & (pair >= 0))] = np.nan
         variance[lines, first:last] = np.fmax(*pair)[:, None]
