@@ -13,13 +13,12 @@ from darkroom.combine import SIGMA_PER_MAD
 HOT_SIGMA = 7.0  # a Poisson tail of few electrons stays below it, and noise does not hide 10 sigma
 HOT_OWN = 0.5  # of that, in units of the pixel's own noise, which its own dark current raises
 FLAT_SIGMA = 7.0
-CANDIDATE = 0.75  # of that, by the noise in a wider field, for a pixel to be looked at closely
 LEAST_DEVIATION = 0.1  # of the level around: what differs less is a response as others, for the flat to take out
 LEAST_NONLINEARITY = 0.03
 DEAD = 0.5  # of the level around: a group of pixels below this is no dust ring
 LEAST_FLAT = 0.05  # of the median: what is darker tells nothing of a pixel
 LEAST_RATIO = 0.1  # the same for the ratio of two flats, in which noise counts twice
-STANDS_OUT = 0.7  # of its height, above its neighbours, for a bright pixel that is no star's residue
+STANDS_OUT = 0.7  # of its distance from the level around, beyond its neighbours, for a pixel that is no blur
 NEAR = 3  # reach of the running median, seven pixels wide
 CELL = 32  # pixels in which noise and levels are measured
 BIN = 4  # for the level around groups of pixels
@@ -59,6 +58,7 @@ def find_hot_pixels(dark: Image, variance: Image | None = None, sigma: float = H
     hot = excess > sigma * noise
     if variance is not None:
         hot &= excess > HOT_OWN * sigma * own
+    hot = _keep_sharp(image, excess, hot)
     return (hot | (_find_columns(excess, finite, noise, sigma, noise) > 0)) & finite
 
 
@@ -81,7 +81,7 @@ def find_bad_pixels(flat: Image, faint: Image | None = None, bright: Image | Non
     if not finite.any():
         return finite
     least = LEAST_FLAT * float(np.median(image[finite]))
-    bad = (_find_deviant(image, finite, least, LEAST_DEVIATION) | _find_dead_groups(image, least)) & finite
+    bad = (_find_deviant(image, finite, least, LEAST_DEVIATION) | _find_dead_groups(image, finite, least)) & finite
     if faint is not None and bright is not None:
         bad |= _find_nonlinear(faint, bright)
     return _close_gaps(bad) & finite
@@ -99,26 +99,37 @@ def _find_nonlinear(faint: Image, bright: Image) -> Mask:
     image, finite = _fill_gaps(ratio)
     if not finite.any():
         return finite
-    level = _smooth(image)
-    depth = image / np.where(level > 0, level, 1) - 1
-    noise = _measure_scatter(depth, finite)
-    columns = _find_columns(depth, finite, noise, FLAT_SIGMA, LEAST_NONLINEARITY) != 0
-    return (_find_deviant(image, finite, 0.0, LEAST_NONLINEARITY) | columns) & finite
+    return _find_deviant(image, finite, LEAST_FLAT * float(np.median(image[finite])), LEAST_NONLINEARITY)
 
 
 def _find_deviant(image: Image, finite: Mask, least: float, deviation: float) -> Mask:
     """Return the pixels that ccdmask finds and that differ by ``deviation`` from a level above ``least``."""
     level = _smooth(image)
     away = image - level
-    limit = np.maximum(deviation * level, CANDIDATE * FLAT_SIGMA * _measure_scatter(away, finite))
-    found = _run_ccdmask(image, (np.abs(away) > limit) & (level > least) & finite)
-    y, x = np.nonzero(found & ((away > 0) | (least == 0)))  # a ratio has stars of either sign
+    noise = _measure_scatter(away, finite)
+    judged = finite & (level > max(least, 0))
+    candidates = (np.abs(away) > np.maximum(deviation * level, FLAT_SIGMA * noise)) & judged
+    found = _keep_sharp(image, away, _run_ccdmask(image, candidates))
+    scale = np.where(judged, level, 1)
+    columns = _find_columns(np.where(judged, away / scale, 0), judged, noise / scale, FLAT_SIGMA, deviation)
+    return found | ((columns != 0) & judged)
+
+
+def _keep_sharp(image: Image, away: Image, found: Mask) -> Mask:
+    """Return those of the pixels found that stand out of the median of their eight neighbours, or touch one that does.
+
+    The edge of a shadow, the top of a glow and what a star left behind do not.
+    """
+    from scipy.ndimage import maximum_filter
+
+    y, x = np.nonzero(found)
     step = np.array([0, 1, 2])
-    near = np.pad(image, 1, mode="edge")[y[:, None, None] + step[:, None], x[:, None, None] + step].reshape(-1, 9)
-    sign = np.sign(away[y, x])[:, None]
-    quarter = np.percentile(sign * np.delete(near, 4, axis=1), 25, axis=1)
-    found[y, x] = sign[:, 0] * image[y, x] - quarter > STANDS_OUT * np.abs(away[y, x])
-    return found
+    near = np.pad(image, 1, mode="reflect")[y[:, None, None] + step[:, None], x[:, None, None] + step].reshape(-1, 9)
+    sign = np.sign(away[y, x])
+    around = np.median(sign[:, None] * np.delete(near, 4, axis=1), axis=1)
+    sharp = np.zeros(found.shape, bool)
+    sharp[y, x] = sign * image[y, x] - around > STANDS_OUT * np.abs(away[y, x])
+    return found & maximum_filter(sharp, 3)
 
 
 def _run_ccdmask(image: Image, candidates: Mask) -> Mask:
@@ -148,17 +159,18 @@ def _run_ccdmask(image: Image, candidates: Mask) -> Mask:
     return tiles.swapaxes(1, 2).reshape(up * core, across * core)[:rows, :columns] & candidates
 
 
-def _find_dead_groups(image: Image, least: float) -> Mask:
+def _find_dead_groups(image: Image, finite: Mask, least: float) -> Mask:
     """Return groups of dead pixels too wide for ccdmask: holes in a bright surrounding, not the edge of a shadow."""
     from scipy.ndimage import label, maximum_filter
 
     level = _spread_cells(_smooth(_take_medians(image, BIN)), BIN, image.shape)
-    low = (image < DEAD * level) & (level > least)
+    noise = _measure_scatter(image - _smooth(image), finite)
+    low = (image < np.minimum(DEAD * level, level - FLAT_SIGMA * noise)) & (level > least)
     groups, number = label(low, np.ones((3, 3)))
     if not number:
         return low
     ring = np.where(low, 0, maximum_filter(groups, 5))
-    dim = np.bincount(ring[image < (1 + DEAD) / 2 * level], minlength=number + 1)
+    dim = np.bincount(ring[image < (1 + DEAD) / 2 * maximum_filter(level, 9)], minlength=number + 1)
     hole = dim < 0.2 * np.bincount(ring.ravel(), minlength=number + 1)
     # a shadow in a corner of the image has no other side to tell it by
     sides = [
@@ -177,13 +189,15 @@ def _find_columns(residual: Image, finite: Mask, noise: Image, sigma: float, lea
     from scipy.ndimage import median_filter
 
     sign = np.zeros(residual.shape, np.int8)
+    most = np.maximum(4 * noise, 2 * least)
     for start in range(0, len(residual), SEGMENT):
         part = slice(start, start + SEGMENT)
         height = len(residual[part])
         # clipped, not the median, which in whole counts moves in steps
-        profile = np.clip(np.where(finite[part], residual[part], 0), -4 * noise[part], 4 * noise[part]).mean(axis=0)
+        profile = np.clip(np.where(finite[part], residual[part], 0), -most[part], most[part]).mean(axis=0)
         profile -= median_filter(profile, 15, mode="mirror")
         scatter = SIGMA_PER_MAD * np.median(np.abs(profile))
+        profile[:NEAR] = profile[-NEAR:] = 0  # where a slope has no other side
         limit = sigma * np.maximum(np.median(noise[part], axis=0) / height**0.5, scatter)
         floor = np.median(least[part], axis=0) if isinstance(least, np.ndarray) else least
         sign[part] = np.where(np.abs(profile) > np.maximum(limit, floor), np.sign(profile), 0)
@@ -219,6 +233,8 @@ def _smooth(image: Image) -> NDArray[np.float32]:
 
 def _measure_scatter(residual: Image, finite: Mask) -> NDArray[np.float32]:
     """Return the robust standard deviation around each pixel."""
+    from scipy.ndimage import maximum_filter
+
     distance = np.abs(residual)
     if not finite.all():
         distance[~finite] = np.nan
@@ -226,7 +242,8 @@ def _measure_scatter(residual: Image, finite: Mask) -> NDArray[np.float32]:
     if not scatter.all():  # where most whole counts agree the MAD is zero, though the others are no outliers
         known = distance[finite].astype(np.float64)
         scatter[scatter == 0] = np.sqrt(np.mean(known[known <= np.percentile(known, 99)] ** 2))
-    return _spread_cells(scatter, CELL, residual.shape)
+    # the greatest of the cells around: a step in the noise must not make outliers on its noisy side
+    return _spread_cells(maximum_filter(scatter, 3), CELL, residual.shape)
 
 
 def _take_medians(image: Image, size: int) -> NDArray[np.float32]:
