@@ -195,6 +195,9 @@ def test_nothing_is_said_where_no_frame_has_a_temperature_or_none_is_asked_for()
         assert (match.why, match.warning) == ("own night, same exposure", "")
     assert find([make_master(-10.3)], -10.0).why == "own night, same exposure"
     assert find([make_master(-8.5)], -10.0).why == "own night, same exposure, 1.5 degrees warmer"
+    assert find([make_master(-8.5, "bias")], -10.0, "bias").why == "own night, same setup"
+    bias = find([make_master(-4.0, "bias")], -10.0, "bias", temperature_tolerance=10)
+    assert bias.why == "own night, same setup, 6 degrees warmer"
 
 
 def test_of_darks_alike_the_nearest_temperature_counts_before_the_hour_but_noise_does_not():

@@ -161,7 +161,7 @@ class Shelf:
         when = "own night" if age == 0 else f"{master.night}, {age} night{'s' * (age > 1)} away"
         match = Match(master, f"{when}, {how}", scale)
         if master.temperature is not None and wanted.temperature is not None:
-            if abs(master.temperature - wanted.temperature) > NOTEWORTHY:
+            if abs(master.temperature - wanted.temperature) > NOTEWORTHY[self.kind]:
                 match.why += f", {describe_difference(master.temperature, wanted.temperature)}"
         elif tolerance is not None and (wanted.temperature is not None or wanted.setup in self._measured):
             match.why += ", temperature unknown"
@@ -198,7 +198,7 @@ class Shelf:
             same = canonical_exposure(wanted.exposure or 0) == master.exposure
             level = 0 if same else 1 if match.scale == 1.0 else 2
             exposure = (level, 0.0 if same else difference, -(master.exposure or 0))
-        if self.kind != "dark" or degrees <= NOTEWORTHY:
+        if self.kind != "dark" or degrees <= NOTEWORTHY[self.kind]:
             degrees = 0.0
         seconds = abs((master.time - wanted.time).total_seconds())
         return not known, exposure, degrees, seconds, master.time, master.path

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-# Less than what a cooler holds and thermometers differ by is not worth a word, nor does it prefer one dark.
-NOTEWORTHY = 1.0  # degrees
+# Degrees that are worth a word, and among darks a preference. A cooler holds, and a thermometer tells, less than one;
+# a bias or flat hardly feels a few.
+NOTEWORTHY = {"dark": 1.0, "bias": 5.0, "flat": 5.0}
 _ROUNDING = 1e-6
 
 
