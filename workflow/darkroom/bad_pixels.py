@@ -81,7 +81,10 @@ def find_bad_pixels(flat: Image, faint: Image | None = None, bright: Image | Non
     if not finite.any():
         return finite
     least = LEAST_FLAT * float(np.median(image[finite]))
-    bad = (_find_deviant(image, finite, least, LEAST_DEVIATION) | _find_dead_groups(image, finite, least)) & finite
+    away = image - _smooth(image)
+    noise = _measure_scatter(away, finite)
+    bad = _find_deviant(image, finite, away, noise, least, LEAST_DEVIATION)
+    bad |= _find_dead_groups(image, noise, least) & finite
     if faint is not None and bright is not None:
         bad |= _find_nonlinear(faint, bright)
     return _close_gaps(bad) & finite
@@ -99,14 +102,14 @@ def _find_nonlinear(faint: Image, bright: Image) -> Mask:
     image, finite = _fill_gaps(ratio)
     if not finite.any():
         return finite
-    return _find_deviant(image, finite, LEAST_FLAT * float(np.median(image[finite])), LEAST_NONLINEARITY)
+    away = image - _smooth(image)
+    least = LEAST_FLAT * float(np.median(image[finite]))
+    return _find_deviant(image, finite, away, _measure_scatter(away, finite), least, LEAST_NONLINEARITY)
 
 
-def _find_deviant(image: Image, finite: Mask, least: float, deviation: float) -> Mask:
+def _find_deviant(image: Image, finite: Mask, away: Image, noise: Image, least: float, deviation: float) -> Mask:
     """Return the pixels that ccdmask finds and that differ by ``deviation`` from a level above ``least``."""
-    level = _smooth(image)
-    away = image - level
-    noise = _measure_scatter(away, finite)
+    level = image - away
     judged = finite & (level > max(least, 0))
     candidates = (np.abs(away) > np.maximum(deviation * level, FLAT_SIGMA * noise)) & judged
     found = _keep_sharp(image, away, _run_ccdmask(image, candidates))
@@ -159,12 +162,11 @@ def _run_ccdmask(image: Image, candidates: Mask) -> Mask:
     return tiles.swapaxes(1, 2).reshape(up * core, across * core)[:rows, :columns] & candidates
 
 
-def _find_dead_groups(image: Image, finite: Mask, least: float) -> Mask:
+def _find_dead_groups(image: Image, noise: Image, least: float) -> Mask:
     """Return groups of dead pixels too wide for ccdmask: holes in a bright surrounding, not the edge of a shadow."""
     from scipy.ndimage import label, maximum_filter
 
     level = _spread_cells(_smooth(_take_medians(image, BIN)), BIN, image.shape)
-    noise = _measure_scatter(image - _smooth(image), finite)
     low = (image < np.minimum(DEAD * level, level - FLAT_SIGMA * noise)) & (level > least)
     groups, number = label(low, np.ones((3, 3)))
     if not number:
