@@ -12,6 +12,7 @@ configfile: CONFIG_FILE  # an observer's own in the working directory, else the 
 
 include: "workflow/common.smk"
 include: "workflow/rules/masters.smk"
+include: "workflow/rules/quality.smk"
 include: "workflow/rules/lights.smk"
 include: "workflow/rules/plan.smk"
 
@@ -19,9 +20,9 @@ include: "workflow/rules/plan.smk"
 rule all:
     default_target: True
     input:
-        all_lights,
+        all_targets,
     message:
-        "all calibrated lights"
+        "all calibrated lights, and what belongs to them"
 
 
 rule masters:

@@ -2,27 +2,27 @@
 
 from darkroom.cards import describe_master
 from darkroom.combine import combine_images
+from darkroom.detector import read_detector, stamp_detector
 from darkroom.job import read_job, report_to
-from darkroom.overscan import subtract_overscan
-from darkroom.products import read_raw, write_product
+from darkroom.masters import MasterShelf
+from darkroom.products import write_product
+from darkroom.quality import flag_no_data
+from darkroom.stacks import prepare_stack
 
 
-def make_master_bias(recipe: dict, raw_paths: list[str], product: str) -> None:
-    settings = recipe["settings"]
-    headers, images = [], []
-    for frame, path in zip(recipe["frames"], raw_paths, strict=True):
-        raw = read_raw(path, frame["digest"])
-        headers.append(raw.header)
-        images.append(subtract_overscan(raw, settings["overscan"]).data)
+def make_master_bias(recipe: dict, raw_paths: list[str], shelf: MasterShelf, product: str) -> None:
+    detector = read_detector(recipe, shelf)
+    stack = prepare_stack(recipe, raw_paths, shelf, detector)
 
-    bias = combine_images(images, settings["combine"])
+    bias = combine_images(stack.images, recipe["settings"]["combine"], stack.noises)
 
-    header = describe_master(headers, recipe)
-    header["BUNIT"] = ("adu", "unit of the image")
-    header["NCOMBINE"] = (len(images), "frames combined")
-    write_product(product, bias, header, recipe)
+    header = describe_master(stack.headers, recipe)
+    stamp_detector(header, recipe, detector)
+    header["NCOMBINE"] = (len(stack.images), "frames combined")
+    write_product(product, bias.data, header, recipe, bias.variance, flag_no_data(bias.data))
 
 
 with report_to(snakemake.log[0]):
     recipe = read_job(snakemake.input.recipe, snakemake.input.frames)
-    make_master_bias(recipe, snakemake.input.frames, snakemake.output[0])
+    shelf = MasterShelf.beside(snakemake.output[0], recipe)
+    make_master_bias(recipe, snakemake.input.frames, shelf, snakemake.output[0])

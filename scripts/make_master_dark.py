@@ -2,35 +2,43 @@
 
 import numpy as np
 
-from darkroom.calibrate import remove_pedestal
+from darkroom.bad_pixels import find_hot_pixels
 from darkroom.cards import describe_master
 from darkroom.combine import combine_images
+from darkroom.detector import read_detector, stamp_detector
 from darkroom.job import read_job, report_to
-from darkroom.overscan import subtract_overscan
-from darkroom.products import MasterShelf, read_raw, write_product
+from darkroom.masters import MasterShelf
+from darkroom.products import write_product
+from darkroom.quality import Bit, flag, flag_no_data
+from darkroom.stacks import prepare_stack
+from darkroom.uncertainty import add_pedestal_noise
 
 
-def make_master_dark(recipe: dict, raw_paths: list[str], masters: MasterShelf, product: str) -> None:
+def make_master_dark(recipe: dict, raw_paths: list[str], shelf: MasterShelf, product: str) -> None:
     settings = recipe["settings"]
-    bias = masters.read(recipe["bias"])
-    headers, images, quanta = [], [], []
-    for frame, path in zip(recipe["frames"], raw_paths, strict=True):
-        raw = read_raw(path, frame["digest"])
-        image = remove_pedestal(subtract_overscan(raw, settings["overscan"]), bias).data
-        quanta.append(1 / frame["exposure"] if recipe["per_second"] else 1.0)
-        headers.append(raw.header)
-        images.append(image * np.float32(quanta[-1]))
+    detector = read_detector(recipe, shelf)
+    stack = prepare_stack(recipe, raw_paths, shelf, detector)
 
-    dark = combine_images(images, settings["combine"], quanta)
+    dark = combine_images(stack.images, settings["combine"], stack.noises, stack.scales)
 
-    header = describe_master(headers, recipe)
-    header["BUNIT"] = ("adu/s" if recipe["per_second"] else "adu", "unit of the image")
-    header["NCOMBINE"] = (len(images), "frames combined")
-    header["HOLDBIAS"] = (recipe["holds_bias"], "is the bias still in it?")
-    write_product(product, dark, header, recipe)
+    mask = flag_no_data(dark.data)
+    flag(mask, find_hot_pixels(dark.data, dark.variance, settings["hot_sigma"]), Bit.HOT)
+    flag(mask, stack.mostly_saturated, Bit.HOT | Bit.BAD)  # how hot, nobody knows
+    bias, variance = shelf.read(recipe["bias"]), dark.variance
+    bias_share = float(np.mean(stack.scales)) if bias else 0.0
+    if variance is not None:
+        variance = add_pedestal_noise(variance, bias, None, [], bias_share)
+
+    header = describe_master(stack.headers, recipe)
+    stamp_detector(header, recipe, detector)
+    header["NCOMBINE"] = (len(stack.images), "frames combined")
+    header["BIASCOEF"] = (bias_share, "how much of its bias was taken off")
+    if stack.noises:
+        header["FRAMEVAR"] = (stack.noises[0].read_variance, "[adu2] variance of one frame without signal")
+    write_product(product, dark.data, header, recipe, variance, mask)
 
 
 with report_to(snakemake.log[0]):
     recipe = read_job(snakemake.input.recipe, snakemake.input.frames)
-    masters = MasterShelf.beside(snakemake.output[0], recipe)
-    make_master_dark(recipe, snakemake.input.frames, masters, snakemake.output[0])
+    shelf = MasterShelf.beside(snakemake.output[0], recipe, snakemake.input.get("certificates"))
+    make_master_dark(recipe, snakemake.input.frames, shelf, snakemake.output[0])

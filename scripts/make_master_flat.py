@@ -4,49 +4,53 @@ from typing import TextIO
 
 import numpy as np
 
-from darkroom.calibrate import judge_flat, measure_level, remove_pedestal
+from darkroom.bad_pixels import find_bad_pixels
+from darkroom.calibrate import measure_level
 from darkroom.cards import describe_master
 from darkroom.combine import combine_images
+from darkroom.detector import read_detector, stamp_detector
 from darkroom.job import read_job, report_to
-from darkroom.overscan import subtract_overscan
-from darkroom.products import JobProblem, MasterShelf, read_raw, write_product
+from darkroom.masters import MasterShelf
+from darkroom.products import JobProblem, write_product
+from darkroom.quality import Bit, flag, flag_no_data
+from darkroom.stacks import list_darks, prepare_stack, split_by_level
+from darkroom.uncertainty import add_pedestal_noise
 
 
-def make_master_flat(recipe: dict, raw_paths: list[str], masters: MasterShelf, product: str, log: TextIO) -> None:
+def make_master_flat(recipe: dict, raw_paths: list[str], shelf: MasterShelf, product: str, log: TextIO) -> None:
     settings = recipe["settings"]
-    bias = masters.read(recipe["bias"])
-    kept, left_out = [], []
-    for frame, path in zip(recipe["frames"], raw_paths, strict=True):
-        raw = read_raw(path, frame["digest"])
-        used = frame.get("dark")
-        dark, scale = masters.read(used), used["scale"] if used else 1.0
-        image = remove_pedestal(subtract_overscan(raw, settings["overscan"]), bias, dark, scale).data
-        reason = judge_flat(raw.data, image, settings, recipe["saturation"])
-        if reason:
-            left_out.append(f"{frame['name']}: {reason}")
-            print(f"left out {left_out[-1]}", file=log)
-        else:
-            level = 1.0 if settings["scale"] == "none" else measure_level(image, settings["scale"])
-            kept.append((frame, raw.header, image / np.float32(level), level))
-    if not kept:
+    detector = read_detector(recipe, shelf)
+    stack = prepare_stack(recipe, raw_paths, shelf, detector)
+    for text in stack.left_out:
+        print(f"left out {text}", file=log)
+    if not stack.images:
         raise JobProblem(
-            f"{product}: every flat frame was left out ({'; '.join(left_out[:3])}); "
+            f"{product}: every flat frame was left out ({'; '.join(stack.left_out[:3])}); "
             "see flat.min_counts and flat.max_counts in config.yaml"
         )
-    frames, headers, images, levels = zip(*kept, strict=True)
 
-    flat = combine_images(images, settings["combine"], quanta=1 / np.array(levels))
-    flat /= np.float32(measure_level(flat, settings["normalise"]))
+    flat = combine_images(stack.images, settings["combine"], stack.noises, stack.scales)
+    level = np.float32(measure_level(flat.data, settings["normalise"]))
+    image, variance = flat.data / level, flat.variance
+    if variance is not None:
+        bias, darks = shelf.read(recipe["bias"]), list_darks(stack, shelf)
+        bias_id = recipe["bias"]["digest"] if recipe["bias"] else None
+        variance = add_pedestal_noise(variance, bias, bias_id, darks, float(np.mean(stack.scales))) / level**2
 
-    header = describe_master(headers, recipe | {"frames": frames})
-    header["BUNIT"] = ("", "normalised, no unit")
-    header["NCOMBINE"] = (len(images), "frames combined")
-    for text in left_out:
+    mask = flag_no_data(image)
+    flag(mask, image <= 0, Bit.LOW_FLAT)
+    flag(mask, find_bad_pixels(image, *split_by_level(stack)) | stack.mostly_saturated, Bit.BAD)
+
+    header = describe_master(stack.headers, recipe | {"frames": stack.frames})
+    stamp_detector(header, recipe, detector)
+    header["NCOMBINE"] = (len(stack.images), "frames combined")
+    header["LEVEL"] = (round(float(np.median(1 / np.array(stack.scales))), 3), "[adu] median level of the frames")
+    for text in stack.left_out:
         header["HISTORY"] = f"left out {ascii(text)[1:-1]}"
-    write_product(product, flat, header, recipe)
+    write_product(product, image, header, recipe, variance, mask)
 
 
 with report_to(snakemake.log[0]) as log:
     recipe = read_job(snakemake.input.recipe, snakemake.input.frames)
-    masters = MasterShelf.beside(snakemake.output[0], recipe)
-    make_master_flat(recipe, snakemake.input.frames, masters, snakemake.output[0], log)
+    shelf = MasterShelf.beside(snakemake.output[0], recipe, snakemake.input.get("certificates"))
+    make_master_flat(recipe, snakemake.input.frames, shelf, snakemake.output[0], log)

@@ -25,11 +25,11 @@ def in_results(paths):
     return [f"{RESULTS}/{path}" for path in paths]
 
 
-def all_lights(wildcards):
-    """An input function: every light that can be calibrated, or every master if there are no lights at all."""
+def all_targets(wildcards):
+    """An input function: every light that can be calibrated, or every master if there are no lights; and the checks."""
     if NIGHTS.refusal:
         sys.exit(f"darkroom: {NIGHTS.refusal}")
-    return in_results(NIGHTS.lights or NIGHTS.masters)
+    return in_results(NIGHTS.targets)
 
 
 def recipe_file(product):
@@ -43,18 +43,28 @@ def raw_frames(product):
 
 
 def masters_used(product):
-    """An input function: the masters that a master is made with."""
+    """An input function: the masters and measurements that a product is made with."""
 
     def find_masters(wildcards):
         job = find_job(wildcards, product)
-        return mark_masters(job, in_results(job.masters))
+        return mark_needs(job, job.masters)
 
     return find_masters
 
 
-def mark_masters(job, paths):
-    """A job's masters: their time stamps decide nothing, but a stale job runs if one of them does, and after it."""
-    return paths if job.stale else ancient(paths)
+def certificates_of_used(product):
+    """An input function: the certificates of those masters."""
+
+    def find_certificates(wildcards):
+        job = find_job(wildcards, product)
+        return mark_needs(job, job.certificates)
+
+    return find_certificates
+
+
+def mark_needs(job, paths):
+    """What a job needs: time stamps decide nothing, but a stale job runs if one of its needs does, and after it."""
+    return in_results(paths) if job.stale else ancient(in_results(paths))
 
 
 def memory_mb(product):
@@ -79,6 +89,8 @@ wildcard_constraints:
     setup=r"[^/]+",
     exposure=r"[^/]+",
     filter=r"[^/]+",
+    quantity="gain|read_noise",
+    master=r"[^/]+",
 
 
 if workflow.is_main_process:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import ccdproc
@@ -11,15 +12,23 @@ from astropy.nddata import CCDData
 from numpy.typing import NDArray
 
 FULL_SCALE = 65535.0  # ADU of a 16-bit camera, where nothing else is known
-SPILL = 2  # pixels around a full one that are left alone
 
 
 def remove_pedestal(
-    frame: CCDData, bias: CCDData | None = None, dark: CCDData | None = None, scale: float = 1.0
+    frame: CCDData,
+    bias: CCDData | None = None,
+    dark: CCDData | None = None,
+    scale: float = 1.0,
+    linearity: Sequence[float] | None = None,
 ) -> CCDData:
-    """Subtract the master bias and the master dark times ``scale`` from a frame, all in ADU and of one shape."""
+    """Subtract the master bias, correct for linearity and subtract the master dark times ``scale``; all in ADU.
+
+    ``linearity`` are the coefficients of `linearise`. Images of one shape (rows, columns).
+    """
     if bias is not None:
         frame = ccdproc.subtract_bias(frame, bias, add_keyword=None)
+    if linearity:
+        frame = linearise(frame, linearity)
     if dark is not None:
         frame = ccdproc.subtract_dark(
             frame,
@@ -31,6 +40,17 @@ def remove_pedestal(
             add_keyword=None,
         )
     return _in_float32(frame)
+
+
+def linearise(frame: CCDData, coefficients: Sequence[float]) -> CCDData:
+    """Return a frame free of bias with a1 x + a2 x^2 + ... in place of each value x in ADU.
+
+    The polynomial is evaluated in double precision; below zero, where only noise is, the slope at zero holds.
+    """
+    x = np.asarray(frame.data, dtype=np.float64)
+    charge = np.maximum(x, 0)
+    true = np.polynomial.polynomial.polyval(charge, [0.0, *coefficients]) + coefficients[0] * (x - charge)
+    return CCDData(true.astype(np.float32), unit=frame.unit, meta=frame.meta)
 
 
 def _in_float32(frame: CCDData) -> CCDData:
@@ -53,35 +73,6 @@ def divide_flat(frame: CCDData, flat: CCDData, minimum: float) -> tuple[CCDData,
     bad = find_unflattened(flat.data, minimum)
     safe = CCDData(np.where(bad, np.float32(1), flat.data), unit=u.dimensionless_unscaled)
     return _in_float32(ccdproc.flat_correct(frame, safe, norm_value=1.0, add_keyword=None)), bad
-
-
-def remove_cosmic_rays(frame: CCDData, saturated: NDArray[np.bool_], settings: dict[str, Any]) -> CCDData:
-    """Replace cosmic ray hits by the median of their surroundings (L.A.Cosmic, van Dokkum 2001, PASP 113, 1420).
-
-    Parameters
-    ----------
-    frame : CCDData
-        Calibrated, in ADU.
-    saturated : array of bool
-        Where the raw frame was full. Those pixels and their neighbours, where charge spills, are left alone; a level
-        would not tell them, since after bias and flat each pixel's is another.
-    settings : dict
-        ``gain`` (e-/ADU), ``read_noise`` (e-), ``sigma``, ``neighbour_fraction`` and ``contrast``.
-    """
-    from scipy.ndimage import binary_dilation
-
-    spared = binary_dilation(saturated, iterations=SPILL) | ~np.isfinite(frame.data)
-    cleaned = ccdproc.cosmicray_lacosmic(
-        CCDData(frame.data, unit=frame.unit, mask=spared),
-        gain=settings["gain"],
-        readnoise=settings["read_noise"],
-        satlevel=np.inf,
-        sigclip=settings["sigma"],
-        sigfrac=settings["neighbour_fraction"],
-        objlim=settings["contrast"],
-        gain_apply=False,
-    )
-    return CCDData(cleaned.data.astype(np.float32), unit=frame.unit, meta=frame.meta)
 
 
 def measure_level(image: NDArray[np.floating[Any]], how: str) -> float:

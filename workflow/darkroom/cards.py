@@ -30,15 +30,29 @@ _WCS = re.compile(
 # Times of one exposure; a master's are made anew.
 _TIMES = re.compile(r"(MJD|DATE|TIME|JD|HJD|BJD)-(OBS|BEG|AVG|MID|END)|JD|UT|UTC|ST|LST|JD-HELIO")
 _KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}")
+GAINS = ("EGAIN", "GAIN")
+UNITS = {
+    "adu": ("adu", "unit of the image"),
+    "adu/s": ("adu/s", "unit of the image"),
+    "relative": ("", "normalised, no unit"),
+}
 _COMMENTARY = ("COMMENT", "HISTORY", "")
 # Old names of cards that a standard since has renamed (FITS Standard 4.0, table 22).
 _RENAMED = {"RADECSYS": "RADESYS", "EPOCH": "EQUINOX"}
 
 
-def describe_light(raw: fits.Header, recipe: dict[str, Any]) -> fits.Header:
-    """Return a calibrated light's header: every card of the raw header that is still true, moved with the trim."""
+def describe_light(raw: fits.Header, recipe: dict[str, Any], gain: float | None = None) -> fits.Header:
+    """Return a calibrated light's header: every card of the raw header that is still true, moved with the trim.
+
+    ``gain`` (e-/ADU) is what the light was multiplied by; None if it is in ADU. A card that tells this gain is true of
+    electrons no more.
+    """
     header = _keep_true_cards(raw, recipe["settings"]["overscan"])
-    header["BUNIT"] = ("adu", "unit of the image")
+    header["BUNIT"] = ("electron" if gain else "adu", "unit of the image")
+    for keyword in GAINS if gain else ():
+        with suppress(fits.VerifyError, TypeError, ValueError):
+            if float(header.get(keyword, "nan")) in (gain, recipe["detector"]["gain"]["value"]):
+                header.remove(keyword)
     frame = recipe["frames"][0]
     header["RAWFILE"] = ascii(frame["name"])[1:-1]  # a comment might not fit
     header["RAWID"] = (frame["digest"], "its digest")
@@ -65,6 +79,7 @@ def describe_master(raws: Sequence[fits.Header], recipe: dict[str, Any]) -> fits
     ends = [start + timedelta(seconds=seconds) for start, seconds in zip(starts, exposures, strict=True)]
     header["IMAGETYP"] = (f"MASTER {recipe['kind'].upper()}", "kind of frame")
     header["EXPTIME"] = (round(sum(exposures) / len(exposures), 6), "[s] mean exposure of the frames")
+    header["BUNIT"] = UNITS[recipe["holds"]["unit"]]
     header["DATE-OBS"] = (min(starts).isoformat(timespec="milliseconds"), "start of the first frame, UTC")
     header["DATE-END"] = (max(ends).isoformat(timespec="milliseconds"), "end of the last frame, UTC")
     return header

@@ -36,7 +36,12 @@ def read_job(path: str, frames: Sequence[str]) -> Any:
     JobProblem
         If it is for another number of raw frames than the job has: the plan was made anew while the job waited.
     """
-    recipe = json.loads(Path(path).read_text(encoding="utf-8"))["recipe"]
+    recipe = read_recipe_file(path)
     if len(recipe if isinstance(recipe, list) else recipe["frames"]) != len(frames):
         raise JobProblem(f"{path}: planned anew, for other frames, since this run began; run snakemake again")
     return recipe
+
+
+def read_recipe_file(path: str) -> Any:
+    """Return what a recipe file holds: one recipe, or those of a batch of lights."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))["recipe"]

@@ -7,9 +7,13 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from darkroom.certificates import Certificate
+from darkroom.frames import Frame
 from darkroom.matching import Master
-from darkroom.plan import Light, Plan
+from darkroom.measurements import Measurement
+from darkroom.plan import BadPixels, Light, Plan
 from darkroom.setups import make_slug
 from darkroom.staleness import Products
 
@@ -18,7 +22,8 @@ from darkroom.staleness import Products
 class Job:
     """One job of the workflow: what it makes and reads, whether it is stale, and ``due`` to be run for that.
 
-    Products, masters and the recipe file are below results; ``weight`` is the number of frames, ``pixels`` of one.
+    Products, the recipe file and what the job ``needs`` (masters, measurements, certificates) are below results;
+    ``weight`` is the number of frames, ``pixels`` of one.
     """
 
     kind: str
@@ -26,10 +31,20 @@ class Job:
     products: list[str]
     recipe: str
     frames: list[str]
-    masters: list[str]
+    needs: list[str]
     stale: bool
     pixels: int
     due: bool = False
+
+    @property
+    def certificates(self) -> list[str]:
+        """The certificates among what it needs."""
+        return [path for path in self.needs if "/certificates/" in path]
+
+    @property
+    def masters(self) -> list[str]:
+        """The masters and measurements among what it needs."""
+        return [path for path in self.needs if "/certificates/" not in path]
 
     @property
     def weight(self) -> int:
@@ -55,53 +70,58 @@ class Job:
         return f"{Path(self.products[0]).parent}: {names}"
 
 
-def plan_jobs(plan: Plan, products: Products, lights_per_job: int) -> list[Job]:
-    """Return the jobs of the plan, their recipe files settled: one a master, one a batch of lights.
+def plan_jobs(plan: Plan, products: Products, settings: dict[str, Any]) -> list[Job]:
+    """Return the jobs of the plan, their recipe files settled: one a measurement, master, certificate, batch of lights.
 
     The stale lights of a batch make a job of their own, so that a dry run names exactly what would be made.
     """
-    jobs = [_master_job(master, products) for master in plan.masters]
+    certificates = plan.certificates if settings["certification"]["failed"] != "warn" else {}
+    maker = _JobMaker(products, certificates)
+    jobs = [maker.measure(measurement) for measurement in plan.measurements.all]
+    jobs += [maker.make_master(master) for master in plan.masters]
+    jobs += [maker.certify(certificate) for certificate in plan.certificates.values()]
+    jobs += [maker.collect_bad_pixels(found) for found in plan.bad_pixels]
     groups: dict[tuple[str, ...], list[Light]] = defaultdict(list)
     for light in plan.made:
         groups[light.group].append(light)
+    batch_size = settings["lights_per_job"]
     for (night, setup, filter, exposure), lights in sorted(groups.items()):
         stem = f"{night}/{setup}/lights_{make_slug(filter or None)}_{exposure}"
-        for start in range(0, len(lights), lights_per_job):
-            batch = lights[start : start + lights_per_job]
+        for start in range(0, len(lights), batch_size):
+            batch = lights[start : start + batch_size]
             stale = [light for light in batch if not products.is_fresh(light)]
             fresh = [light for light in batch if products.is_fresh(light)]
-            name = f"{stem}_{start // lights_per_job:03d}"
+            name = f"{stem}_{start // batch_size:03d}"
             if fresh:
-                jobs.append(_batch_job(name, fresh, products))
+                jobs.append(maker.calibrate(name, fresh))
             if stale:
-                jobs.append(_batch_job(f"{name}_stale" if fresh else name, stale, products))
-    masters = {job.products[0]: job for job in jobs if job.kind != "calibrate_lights"}
-    below = {job.name: _list_below(job, masters, products) for job in jobs}
+                jobs.append(maker.calibrate(f"{name}_stale" if fresh else name, stale))
+    makers = {job.products[0]: job for job in jobs if job.kind != "calibrate_lights"}
+    below = {job.name: _list_below(job, makers, products) for job in jobs}
     for job in jobs:
-        job.masters = below[job.name]
-    targets: list[Light] | list[Master] = plan.made if plan.lights else plan.masters
-    _mark_due(jobs, masters, products, {item.path for item in targets})
+        job.needs = below[job.name]
+    _mark_due(jobs, makers, products, set(plan.targets))
     return jobs
 
 
-def _list_below(job: Job, masters: dict[str, Job], products: Products) -> list[str]:
-    """Return a job's masters, and theirs, but for those that are gone and that nobody needs.
+def _list_below(job: Job, makers: dict[str, Job], products: Products) -> list[str]:
+    """Return what a job needs, and what that needs, but for what is gone and nobody misses.
 
     Snakemake judges no job downstream of one that runs: it runs them all, save where ancient() inputs are the only
-    link. So a stale job must wait for every master that may run, whatever fresh one lies between.
+    link. So a stale job must wait for everything that may run, whatever fresh thing lies between.
     """
-    found = set(job.masters)
-    waiting = [masters[path] for path in job.masters]
+    found = set(job.needs)
+    waiting = [makers[path] for path in job.needs]
     while waiting:
-        master = waiting.pop()
-        more = {path for path in master.masters if master.stale or products.exists(path)} - found
+        other = waiting.pop()
+        more = {path for path in other.needs if other.stale or products.exists(path)} - found
         found |= more
-        waiting += [masters[path] for path in more]
+        waiting += [makers[path] for path in more]
     return sorted(found)
 
 
-def _mark_due(jobs: list[Job], masters: dict[str, Job], products: Products, targets: set[str]) -> None:
-    """Say of each job whether a run makes it: what is stale, but of the masters that are gone only those needed.
+def _mark_due(jobs: list[Job], makers: dict[str, Job], products: Products, targets: set[str]) -> None:
+    """Say of each job whether a run makes it: what is stale, but of what is gone only what is needed.
 
     A fresh job lets go of a master that comes back for others: Snakemake runs jobs for inputs that were not there.
     """
@@ -109,26 +129,67 @@ def _mark_due(jobs: list[Job], masters: dict[str, Job], products: Products, targ
     while waiting:
         job = waiting.pop()
         job.due = True
-        waiting += [masters[path] for path in job.masters if masters[path].stale and not masters[path].due]
+        waiting += [makers[path] for path in job.needs if makers[path].stale and not makers[path].due]
     for job in jobs:
         if not job.stale:
-            job.masters = [path for path in job.masters if not masters[path].due or products.exists(path)]
+            job.needs = [path for path in job.needs if not makers[path].due or products.exists(path)]
 
 
-def _master_job(master: Master, products: Products) -> Job:
-    name = master.path.removesuffix(".fits")
-    recipe, stale = products.settle(name, [master], master.recipe)
-    needs = [master.bias.path] if master.bias else []
-    needs += sorted({match.master.path for match in master.darks})
-    frames = [frame.path for frame in master.frames]
-    pixels = master.frames[0].rows * master.frames[0].columns
-    return Job(f"make_master_{master.kind}", name, [master.path], recipe, frames, needs, stale, pixels)
+@dataclass
+class _JobMaker:
+    """Makes jobs of what is planned; ``certificates``, by the master's path, must be there before a master is used."""
+
+    products: Products
+    certificates: dict[str, Certificate]
+
+    def measure(self, measurement: Measurement) -> Job:
+        frames = [frame for _, frame in measurement.frames]
+        return self._make_job("measure_detector", measurement, frames, [])
+
+    def make_master(self, master: Master) -> Job:
+        used = self._use([*filter(None, [master.bias]), *(match.master for match in master.darks)])
+        return self._make_job(f"make_master_{master.kind}", master, master.frames, used + _list_measured(master))
+
+    def certify(self, certificate: Certificate) -> Job:
+        master = certificate.master
+        others = [master, master.bias, certificate.previous, *(match.master for match in master.darks)]
+        needs = [other.path for other in others if other] + _list_measured(master)
+        return self._make_job("certify_master", certificate, master.frames, needs)
+
+    def collect_bad_pixels(self, found: BadPixels) -> Job:
+        pixels = found.masters[0].frames[0]
+        job = self._make_job("collect_bad_pixels", found, [], self._use(found.masters))
+        job.pixels = pixels.rows * pixels.columns
+        return job
+
+    def calibrate(self, name: str, lights: list[Light]) -> Job:
+        recipe, stale = self.products.settle(name, lights, [light.recipe for light in lights])
+        frames = [light.frame.path for light in lights]
+        needs = {path for light in lights for path in _list_measured(light)}
+        needs |= set(self._use([match.master for light in lights for match in light.matches]))
+        pixels = lights[0].frame.rows * lights[0].frame.columns
+        made = [light.path for light in lights]
+        return Job("calibrate_lights", name, made, recipe, frames, sorted(needs), stale, pixels)
+
+    def _make_job(
+        self,
+        kind: str,
+        item: Measurement | Master | Certificate | BadPixels,
+        frames: list[Frame],
+        needs: list[str],
+    ) -> Job:
+        name = item.path.rsplit(".", 1)[0]
+        recipe, stale = self.products.settle(name, [item], item.recipe)
+        pixels = frames[0].rows * frames[0].columns if frames else 0
+        paths = [frame.path for frame in frames]
+        return Job(kind, name, [item.path], recipe, paths, sorted(set(needs)), stale, pixels)
+
+    def _use(self, masters: list[Master]) -> list[str]:
+        """Return the masters' paths, and those of the certificates that they must have passed."""
+        paths = {master.path for master in masters}
+        return sorted(paths | {self.certificates[path].path for path in paths if path in self.certificates})
 
 
-def _batch_job(name: str, lights: list[Light], products: Products) -> Job:
-    recipe, stale = products.settle(name, list(lights), [light.recipe for light in lights])
-    frames = [light.frame.path for light in lights]
-    needs = sorted({match.master.path for light in lights for match in light.matches})
-    pixels = lights[0].frame.rows * lights[0].frame.columns
-    products_made = [light.path for light in lights]
-    return Job("calibrate_lights", name, products_made, recipe, frames, needs, stale, pixels)
+def _list_measured(item: Master | Light) -> list[str]:
+    """Return the files of figures that a product's gain and read noise come from."""
+    return [source.measurement.path for source in item.sources.values() if source.measurement]

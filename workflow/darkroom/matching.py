@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from darkroom.contracts import Contents
 from darkroom.nights import nights_apart
 from darkroom.temperatures import NOTEWORTHY, describe_difference, is_near, mean_temperature, round_up
 
@@ -28,7 +29,7 @@ class Master:
 
     ``exposure`` in seconds (darks; None for a rate per second), ``time`` the mean start of its frames,
     ``group`` its temperature in words where its night has masters of several,
-    ``holds_bias`` whether the bias is still in it.
+    ``holds_bias`` whether the bias is still in it, ``sources`` where its gain and read noise come from.
     """
 
     kind: str
@@ -44,6 +45,8 @@ class Master:
     holds_bias: bool = False
     bias: Master | None = None
     darks: list[Match] = field(default_factory=list)
+    contents: Contents = field(default_factory=Contents)
+    sources: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
 

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from darkroom.findings import Findings
 from darkroom.frames import COLUMNS, Frame, index_frames, is_excluded, table_rows
 from darkroom.jobs import Job, plan_jobs
 from darkroom.links import link_awkward
-from darkroom.matching import Master
-from darkroom.plan import Light, Plan, make_plan
+from darkroom.plan import Plan, make_plan
 from darkroom.plan_text import describe_plan, list_notes, list_problems, plan_rows
 from darkroom.recipes import write_recipes
 from darkroom.settings import check_settings
@@ -35,8 +35,10 @@ class Prepared:
 
     results: str
     jobs: dict[str, Job]
+    targets: list[str]
     lights: list[str]
     masters: list[str]
+    failed: list[str]
     warnings: list[str]
     refusal: str
     summary: dict[str, Any]
@@ -68,14 +70,15 @@ def prepare(config: dict[str, Any]) -> Prepared:
     write_if_changed(results / "frames.csv", _as_csv(COLUMNS_SHOWN, table_rows(frames)))
     if not any(frame.kind in ("bias", "dark", "flat", "light") and not frame.problem for frame in frames):
         raise PlanError("\n".join(_say_nothing_usable(settings["raw"], frames)))
-    plan = make_plan(frames, settings)
+    findings = Findings(results, settings)
+    plan = make_plan(frames, settings, findings.judge)
     write_recipes(plan, settings)
     stamps = _read_cache(results / CACHE / "stamps.json")
     known = dict(stamps)
     products = Products(results, stamps)
-    plan.remarks += _remark(plan, raw, products, settings)
-    reasons = products.explain_all([*plan.used_masters, *plan.made] if plan.lights else plan.masters)
-    jobs = plan_jobs(plan, products, settings["lights_per_job"])
+    plan.remarks += [*_remark(plan, raw, products, settings), *findings.list_notes(plan)]
+    reasons = products.explain_all(plan.list_all())
+    jobs = plan_jobs(plan, products, settings)
     _link_awkward_frames(jobs, settings["results"])
     due = {path for job in jobs if job.due for path in job.products}
     reasons = {path: reason for path, reason in reasons.items() if path in due or not reason}
@@ -83,14 +86,18 @@ def prepare(config: dict[str, Any]) -> Prepared:
         write_atomically(results / CACHE / "stamps.json", json.dumps(stamps))
     write_if_changed(results / "plan.csv", _as_csv(*plan_rows(plan, reasons)))
     write_if_changed(results / "plan.txt", describe_plan(plan, reasons))
+    write_if_changed(results / "certification.csv", _as_csv(*findings.tabulate_certificates()))
+    write_if_changed(results / "detectors.csv", _as_csv(*findings.tabulate_detectors(plan)))
     warnings = list_problems(plan) + list_notes(plan)
     prepared = Prepared(
         results=settings["results"],
         jobs={job.name: job for job in jobs},
+        targets=plan.targets,
         lights=[light.path for light in plan.made],
         masters=[master.path for master in plan.masters],
+        failed=[master.path for master in plan.failed],
         warnings=warnings,
-        refusal=_refuse(plan, settings["missing"]),
+        refusal=_refuse(plan, settings),
         summary=_summarise(plan, reasons),
     )
     write_if_changed(results / CACHE / "jobs.json", json.dumps(asdict(prepared)))
@@ -173,13 +180,15 @@ def _say_nothing_usable(raw: Any, frames: list[Frame]) -> Iterable[str]:
         yield f"  and {len(frames) - 10} more; see frames.csv in the results folder"
 
 
-def _refuse(plan: Plan, missing: str) -> str:
+def _refuse(plan: Plan, settings: dict[str, Any]) -> str:
     """Return why no light is to be made, if none can be or the settings say to stop."""
+    if plan.failed and settings["certification"]["failed"] == "stop":
+        return f"{len(plan.failed)} master(s) failed certification, and config.yaml says certification.failed: stop"
     if plan.lights and not plan.made:
         return "no light can be calibrated, for want of masters (see the warnings above, or: snakemake plan)"
     if not plan.lights and not plan.masters:
         return "no master can be made, and there are no lights (see the warnings above, or: snakemake plan)"
-    if plan.skipped and missing == "stop":
+    if plan.skipped and settings["missing"] == "stop":
         return f"{len(plan.skipped)} light(s) lack a master, and config.yaml says missing: stop"
     return ""
 
@@ -191,8 +200,8 @@ def _remark(plan: Plan, raw: list[Path], products: Products, settings: dict[str,
         for pattern in settings["exclude"]
         if not any(is_excluded(frame, raw, [pattern]) for frame in plan.frames)
     ]
-    planned: list[Master | Light] = [*plan.masters, *plan.made]
-    leftovers = products.find_leftovers({item.path for item in planned})
+    planned = {master.path for master in [*plan.masters, *plan.failed]} | {light.path for light in plan.made}
+    leftovers = products.find_leftovers(planned)
     if leftovers:
         more = f" and {len(leftovers) - 3} more" if len(leftovers) > 3 else ""
         remarks.append(

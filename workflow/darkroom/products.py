@@ -1,4 +1,4 @@
-"""Products on disk: raw frames and masters read, masters and lights written whole or not at all, and true."""
+"""Files of a job: raw frames read, products and figures written whole or not at all, and true."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import io
 import json
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,14 @@ from astropy.io import fits
 from astropy.nddata import CCDData
 from numpy.typing import NDArray
 
-from darkroom.cards import clean_header
 from darkroom.links import name_target
+from darkroom.provenance import stamp_header
+from darkroom.quality import describe_bits
 from darkroom.raw import digest_file
-from darkroom.stamps import STAMP, TABLE, digest_recipe, read_stamp
+from darkroom.stamps import STAMP, TABLE, digest_recipe
 from darkroom.texts import make_printable
+
+Image = NDArray[np.floating[Any]]
 
 
 class JobProblem(RuntimeError):
@@ -50,105 +55,76 @@ def read_raw(path: str, digest: str) -> CCDData:
         raise JobProblem(f"{shown}: the raw frame cannot be read ({reason}); mend it or name it in exclude") from None
 
 
-class MasterShelf:
-    """The masters below the results folder, each read once and held to the recipe that the plan names."""
-
-    def __init__(self, results: str):
-        self.results = Path(results)
-        self._read: dict[str, CCDData] = {}
-
-    @classmethod
-    def beside(cls, product: str, recipe: dict[str, Any]) -> MasterShelf:
-        """Return the shelf of the results folder that a product belongs to, by the path that its recipe names."""
-        return cls(product.removesuffix(recipe["product"]))
-
-    def read(self, wanted: dict[str, Any] | None) -> CCDData | None:
-        """Return the master with this ``path`` and recipe ``digest``, in ADU as float32; None for None.
-
-        Raises
-        ------
-        JobProblem
-            If it is gone, damaged or made by another recipe.
-        """
-        if wanted is None:
-            return None
-        path = self.results / wanted["path"]
-        if wanted["path"] not in self._read:
-            try:
-                if read_stamp(path) != wanted["digest"]:
-                    raise JobProblem(f"{path}: made by another recipe than the plan's; run snakemake again")
-                with fits.open(path, memmap=False) as hdus:
-                    self._read[wanted["path"]] = CCDData(np.asarray(hdus[0].data, dtype=np.float32), unit=u.adu)
-            except (OSError, TypeError, ValueError) as error:
-                raise JobProblem(f"{path}: the master cannot be read ({error}); delete it and run again") from None
-        return self._read[wanted["path"]]
-
-
-def write_product(path: str, image: NDArray[np.floating[Any]], header: fits.Header, recipe: dict[str, Any]) -> None:
-    """Write an image as float32 with its header, its recipe and checksums; the file appears whole or not at all.
+def write_product(
+    path: str,
+    image: Image,
+    header: fits.Header,
+    recipe: dict[str, Any],
+    variance: Image | None = None,
+    mask: NDArray[np.uint8] | None = None,
+) -> None:
+    """Write an image as float32 (or bytes) with error bars, quality plane, recipe and checksums; whole or not at all.
 
     The same content gives the same bytes: no time of day is written.
+
+    Parameters
+    ----------
+    image, variance : arrays, shape (rows, columns)
+        The variance in the image's unit squared; its root goes to the extension UNCERT, as CCDData reads it.
+    mask : array of uint8, shape (rows, columns)
+        The bits of `darkroom.quality`, for the extension MASK.
 
     Raises
     ------
     JobProblem
         If the file cannot be written.
     """
-    target = Path(path)
     text = json.dumps(recipe, sort_keys=True)
-    hdus = fits.HDUList(
-        [
-            fits.PrimaryHDU(np.asarray(image, dtype=np.float32), header=_stamp_header(header, recipe)),
-            fits.BinTableHDU.from_columns([fits.Column("json", f"{len(text)}A", array=[text])], name=TABLE),
-        ]
-    )
+    table = fits.BinTableHDU.from_columns([fits.Column("json", f"{len(text)}A", array=[text])], name=TABLE)
+    planes: list[Any] = [fits.PrimaryHDU(_as_stored(image), header=stamp_header(header, recipe))]
+    if variance is not None:
+        planes.append(fits.ImageHDU(np.sqrt(variance, dtype=np.float32), name="UNCERT"))
+        planes[-1].header["UTYPE"] = ("StdDevUncertainty", "one standard deviation")
+        planes[-1].header["BUNIT"] = (header.get("BUNIT", ""), "unit of the image")
+    if mask is not None:
+        planes.append(fits.ImageHDU(mask, name="MASK"))
+        describe_bits(planes[-1].header)
+    hdus = fits.HDUList([*planes, table])
     for hdu in hdus:
         hdu.add_datasum(when="data unit checksum")
         hdu.add_checksum(when="HDU checksum", override_datasum=True)
+    with _replace(path) as temporary:
+        hdus.writeto(temporary, overwrite=True, output_verify="exception")
+
+
+def _as_stored(image: NDArray[Any]) -> NDArray[Any]:
+    """Return bytes as they are, numbers as float32."""
+    return image if image.dtype == np.uint8 else np.asarray(image, dtype=np.float32)
+
+
+def write_figures(path: str, figures: dict[str, Any], recipe: dict[str, Any]) -> None:
+    """Write what was measured as JSON, stamped with its recipe; the file appears whole or not at all.
+
+    Raises
+    ------
+    JobProblem
+        If the file cannot be written.
+    """
+    content = {STAMP: digest_recipe(recipe), **figures, "recipe": recipe}
+    with _replace(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _replace(path: str) -> Iterator[Path]:
+    """Give a temporary file beside ``path`` that takes its place at the end."""
+    target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        hdus.writeto(temporary, overwrite=True, output_verify="exception")
+        yield temporary
         temporary.replace(target)
     except OSError as error:
         raise JobProblem(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _stamp_header(header: fits.Header, recipe: dict[str, Any]) -> fits.Header:
-    """Return the header with the recipe's digest, what was applied, and the night."""
-    header = header.copy()
-    header[STAMP] = (digest_recipe(recipe), "digest of RECIPE")
-    header["CALSTAT"] = (_list_steps(recipe), "Overscan Trim Bias Dark Flat Cosmics")
-    header["NIGHT"] = (recipe["night"], "date of the evening at the site")
-    header["SETUP"] = recipe["setup"]
-    for kind in ("bias", "dark", "flat"):
-        for number, used in enumerate(_masters_applied(recipe, kind), start=1):
-            suffix = "" if number == 1 else str(number)
-            header[f"{kind.upper()}FIL{suffix}"] = used["path"]  # a comment would not fit
-            header[f"{kind.upper()}ID{suffix}"] = (used["digest"], "its recipe")
-    if recipe.get("dark"):
-        header["DARKSCAL"] = (recipe["dark"]["scale"], "factor of the master dark")
-    header["HISTORY"] = f"settings {json.dumps(recipe['settings'], sort_keys=True)}"
-    return clean_header(header)
-
-
-def _masters_applied(recipe: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    """Return the masters of a kind that went into a product, each once; flats may have a dark for each frame."""
-    uses = [recipe.get(kind), *(frame.get(kind) for frame in recipe["frames"])]
-    return list({used["path"]: used for used in uses if used}.values())[:9]
-
-
-def _list_steps(recipe: dict[str, Any]) -> str:
-    """Return a letter for each step done, in the manner of CALSTAT (AAVSO, MaxIm DL)."""
-    overscan = recipe["settings"]["overscan"] or {}
-    done = {
-        "O": overscan.get("section"),
-        "T": overscan.get("trim"),
-        "B": recipe.get("bias"),
-        "D": _masters_applied(recipe, "dark"),
-        "F": recipe.get("flat"),
-        "C": recipe["settings"].get("cosmic_rays"),
-    }
-    return "".join(letter for letter, step in done.items() if step)

@@ -52,6 +52,16 @@ def flag_no_data(image: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     return np.where(np.isfinite(image), 0, Bit.NO_DATA).astype(np.uint8)
 
 
+def flag(mask: NDArray[np.uint8], where: NDArray[np.bool_], bits: int) -> None:
+    """Set bits in a quality plane, in place."""
+    mask[where] |= np.uint8(bits)
+
+
+def has_any(mask: NDArray[np.uint8], bits: int) -> NDArray[np.bool_]:
+    """Return where at least one of these bits is set."""
+    return (mask & np.uint8(bits)) != 0
+
+
 def find_saturated(raw: NDArray[np.number[Any]], level: float, grow: int = 0, bleed: int = 0) -> NDArray[np.bool_]:
     """Return where a raw frame is full, or so close to full pixels that their charge may have reached it.
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+from darkroom.certificates import Certificate
 from darkroom.fingerprints import fingerprint_script
 from darkroom.frames import Frame
 from darkroom.matching import Master, Match
-from darkroom.plan import Light, Plan
+from darkroom.measurements import Measurement, Source
+from darkroom.plan import BadPixels, Light, Plan
 from darkroom.stamps import digest_recipe
 
 SCRIPTS = {
@@ -23,20 +26,38 @@ SCRIPTS = {
     "dark": "make_master_dark.py",
     "flat": "make_master_flat.py",
     "light": "calibrate_lights.py",
+    "gain": "measure_detector.py",
+    "read_noise": "measure_detector.py",
+    "certificate": "certify_master.py",
+    "bad_pixels": "collect_bad_pixels.py",
 }
-LIBRARIES = ("astropy", "ccdproc", "numpy")
+LIBRARIES = ("astropy", "ccdproc", "numpy", "scipy")
+Item = Measurement | Master | Certificate | Light | BadPixels
 
 
 def write_recipes(plan: Plan, settings: dict[str, Any]) -> None:
-    """Give every master and light of the plan its recipe and digest; masters first, since others build on theirs."""
-    for kind in ("bias", "dark", "flat"):
-        for master in plan.masters:
-            if master.kind == kind:
-                master.recipe = _describe_master(master, settings)
-                master.digest = digest_recipe(master.recipe)
-    for light in plan.made:
-        light.recipe = _describe_light(light, settings)
-        light.digest = digest_recipe(light.recipe)
+    """Give everything in the plan its recipe and digest."""
+    items: list[Item] = [*plan.measurements.all, *plan.masters, *plan.certificates.values(), *plan.bad_pixels]
+    for item in [*items, *plan.made]:
+        write_recipe(item, settings)
+
+
+def write_recipe(item: Item, settings: dict[str, Any]) -> str:
+    """Give an item of the plan, and what it builds on, recipe and digest where they have none; return the digest."""
+    if not item.digest:
+        match item:
+            case Measurement():
+                item.recipe = _describe_measurement(item, settings)
+            case Master():
+                item.recipe = _describe_master(item, settings)
+            case Certificate():
+                item.recipe = _describe_certificate(item, settings)
+            case BadPixels():
+                item.recipe = _describe_bad_pixels(item, settings)
+            case Light():
+                item.recipe = _describe_light(item, settings)
+        item.digest = digest_recipe(item.recipe)
+    return item.digest
 
 
 def compare_recipes(old: Any, new: Any, where: str = "") -> Iterator[str]:
@@ -62,64 +83,138 @@ def compare_recipes(old: Any, new: Any, where: str = "") -> Iterator[str]:
         yield f"{where}: {_short(old)} -> {_short(new)}"
 
 
+def _describe_measurement(measurement: Measurement, settings: dict[str, Any]) -> dict[str, Any]:
+    frames = [
+        _describe_frame(frame) | {"role": role, "filter": frame.filter if role == "flat" else None}
+        for role, frame in measurement.frames
+    ]
+    first = measurement.frames[0][1]
+    limits = {key: settings["flat"][key] for key in ("min_counts", "max_counts")}
+    return {
+        **_describe_place(measurement, measurement.quantity),
+        "frames": frames,
+        "saturation": settings["detector"]["saturation"] or measurement.frames[-1][1].saturation,
+        "settings": {"overscan": _overscan_settings(first, settings)}
+        | (limits if measurement.quantity == "gain" else {}),
+        **_describe_tools(measurement.quantity, first, settings),
+    }
+
+
 def _describe_master(master: Master, settings: dict[str, Any]) -> dict[str, Any]:
     rules = settings[master.kind]
     chosen = {"combine": _combine_settings(rules["combine"])}
     if master.kind == "flat":
         chosen |= {key: rules[key] for key in ("scale", "normalise", "min_counts", "max_counts")}
+    elif master.kind == "dark":
+        chosen |= {"hot_sigma": rules["hot_sigma"]}
+    if master.contents.linear:
+        chosen |= {"linearity": settings["detector"]["linearity"]}
     frames = [_describe_frame(frame) for frame in master.frames]
     for entry, dark in zip(frames, master.darks, strict=False):
-        entry["dark"] = _describe_match(dark)
+        entry["dark"] = _describe_match(dark, settings)
     return {
-        "product": master.path,
-        "kind": master.kind,
-        "night": master.night,
-        "setup": master.setup,
+        **_describe_place(master, master.kind),
         "exposure": master.exposure,
         "filter": master.filter,
         "per_second": master.per_second,
         "holds_bias": master.holds_bias,
-        "saturation": master.frames[0].saturation if master.kind == "flat" else None,
+        "holds": asdict(master.contents),
+        "detector": _describe_sources(master.sources, settings),
+        "saturation": settings["detector"]["saturation"] or master.frames[0].saturation,
         "frames": frames,
-        "bias": {"path": master.bias.path, "digest": master.bias.digest} if master.bias else None,
+        "bias": _refer_to(master.bias, settings) if master.bias else None,
         "settings": chosen | {"overscan": _overscan_settings(master.frames[0], settings)},
         **_describe_tools(master.kind, master.frames[0], settings),
     }
 
 
-def _describe_light(light: Light, settings: dict[str, Any]) -> dict[str, Any]:
-    frame = light.frame
-    rays = dict(settings["lights"]["cosmic_rays"])
-    if rays["use"]:
-        rays |= {key: rays[key] or getattr(frame, key) for key in ("gain", "read_noise", "saturation")}
+def _describe_certificate(certificate: Certificate, settings: dict[str, Any]) -> dict[str, Any]:
+    master, rules = certificate.master, settings["certification"]
+    write_recipe(master, settings)
+    limits = {key: rules[key] for key in ("residual", "noise_excess")}
+    match master.kind:
+        case "bias":
+            limits |= {"bias_structure": rules["bias_structure"]}
+        case "dark":
+            limits |= {"dark_temperature": settings["dark"]["temperature_tolerance"]}
+        case "flat":
+            limits |= {key: rules[key] for key in ("flat_gradient", "flat_change")}
     return {
-        "product": light.path,
-        "kind": "light",
-        "night": frame.night,
-        "setup": frame.setup,
+        **_describe_place(certificate, "certificate"),
+        "master": _refer_to(master, settings),
+        "made_by": master.recipe,
+        "previous": _refer_to(certificate.previous, settings) if certificate.previous else None,
+        "frames": master.recipe["frames"],
+        "settings": limits,
+        **_describe_tools("certificate", master.frames[0], settings),
+    }
+
+
+def _describe_bad_pixels(found: BadPixels, settings: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **_describe_place(found, "bad_pixels"),
+        "frames": [],
+        "masters": [_refer_to(master, settings) for master in found.masters],
+        "settings": {"overscan": None},
+        **_describe_tools("bad_pixels", found.masters[0].frames[0], settings),
+    }
+
+
+def _describe_light(light: Light, settings: dict[str, Any]) -> dict[str, Any]:
+    frame, rules = light.frame, settings["lights"]
+    chosen = {key: rules[key] for key in ("unit", "masked", "saturation_grow", "saturation_bleed", "repair_columns")}
+    return {
+        **_describe_place(light, "light"),
         "frames": [_describe_frame(frame)],
-        "bias": _describe_match(light.bias),
-        "dark": _describe_match(light.dark),
-        "flat": _describe_match(light.flat),
+        "holds": asdict(light.contents),
+        "detector": _describe_sources(light.sources, settings),
+        "saturation": settings["detector"]["saturation"] or frame.saturation,
+        "bias": _describe_match(light.bias, settings),
+        "dark": _describe_match(light.dark, settings),
+        "flat": _describe_match(light.flat, settings),
         "settings": {
+            **chosen,
             "overscan": _overscan_settings(frame, settings),
+            "linearity": settings["detector"]["linearity"],
             "flat_minimum": settings["flat"]["minimum"] if light.flat else None,
-            "cosmic_rays": rays if rays["use"] else None,
+            "cosmic_rays": rules["cosmic_rays"] if rules["cosmic_rays"]["use"] else None,
         },
         **_describe_tools("light", frame, settings),
     }
 
 
+def _describe_place(item: Item, kind: str) -> dict[str, Any]:
+    of: Any = item.frame if isinstance(item, Light) else item.master if isinstance(item, Certificate) else item
+    return {"product": item.path, "kind": kind, "night": of.night, "setup": of.setup}
+
+
 def _describe_frame(frame: Frame) -> dict[str, Any]:
     """Return what a product depends on of a raw frame; the name without its folder, which may move."""
     name = frame.name.rsplit("/", 1)[-1]
-    return {"name": name, "digest": frame.digest, "start": frame.start, "exposure": frame.exposure}
+    known = {"name": name, "digest": frame.digest, "start": frame.start, "exposure": frame.exposure}
+    return known | {"temperature": frame.temperature}
 
 
-def _describe_match(match: Match | None) -> dict[str, Any] | None:
+def _describe_sources(sources: dict[str, Source], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return gain (e-/ADU) and read noise (e-) as they are known, and the measurement that tells what is not."""
+    return {
+        quantity: {
+            "from": source.name,
+            "value": source.value,
+            "measured": _refer_to(source.measurement, settings) if source.measurement else None,
+        }
+        for quantity, source in sources.items()
+    }
+
+
+def _refer_to(item: Measurement | Master, settings: dict[str, Any]) -> dict[str, Any]:
+    return {"path": item.path, "digest": write_recipe(item, settings)}
+
+
+def _describe_match(match: Match | None, settings: dict[str, Any]) -> dict[str, Any] | None:
     if match is None:
         return None
-    return {"path": match.master.path, "digest": match.master.digest, "scale": match.scale}
+    return {**_refer_to(match.master, settings), "scale": match.scale}
 
 
 def _combine_settings(combine: dict[str, Any]) -> dict[str, Any]:
@@ -142,8 +237,6 @@ def _describe_tools(kind: str, frame: Frame, settings: dict[str, Any]) -> dict[s
     libraries = list(LIBRARIES)
     if kind == "light" and settings["lights"]["cosmic_rays"]["use"]:
         libraries.append("astroscrappy")
-    if frame.overscan and settings["overscan"]["method"] == "spline":
-        libraries.append("scipy")
     return {"code": fingerprint_script(SCRIPTS[kind]), "versions": _versions(tuple(libraries))}
 
 

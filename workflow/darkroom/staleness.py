@@ -13,9 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from darkroom.matching import Master
-from darkroom.plan import Light
-from darkroom.recipes import compare_recipes
+from darkroom.recipes import Item, compare_recipes
 from darkroom.stamps import StampCache, digest_recipe, read_recipe
 
 RECIPES = ".recipes"
@@ -52,7 +50,7 @@ class Products:
         """Whether there is a product, whatever it was made by."""
         return self.stamps.find(self.results / path, path)[1] is not None
 
-    def is_fresh(self, item: Master | Light) -> bool:
+    def is_fresh(self, item: Item) -> bool:
         """Whether the product is there and was made by the very recipe of the plan."""
         return self.stamps.find(self.results / item.path, item.path)[0] == item.digest
 
@@ -61,7 +59,7 @@ class Products:
         found = [*self.results.glob("[0-9]*/*/master_*.fits"), *self.results.glob("[0-9]*/*/lights/*.fits")]
         return sorted({str(path.relative_to(self.results)) for path in found} - wanted)
 
-    def explain_all(self, items: Sequence[Master | Light]) -> dict[str, str]:
+    def explain_all(self, items: Sequence[Item]) -> dict[str, str]:
         """Return for each product why it is stale, nothing where it is fresh.
 
         What changed in a recipe is read from the products themselves, of the first few; that takes its time.
@@ -81,13 +79,13 @@ class Products:
                 reasons[item.path] = "its recipe has changed"
         return reasons
 
-    def _compare(self, item: Master | Light, stamp: str | None) -> str:
+    def _compare(self, item: Item, stamp: str | None) -> str:
         old = read_recipe(self.results / item.path) if stamp else None
         if old is None:
             return "bears no recipe"
         return "; ".join(dict.fromkeys(compare_recipes(old, item.recipe))) or "its recipe and its stamp differ"
 
-    def settle(self, name: str, items: list[Master | Light], content: Any) -> tuple[str, bool]:
+    def settle(self, name: str, items: Sequence[Item], content: Any) -> tuple[str, bool]:
         """Bring a job's recipe file up to date in content and time; return its path and whether the job is stale.
 
         Other recipes have other files, so that a dry run with other settings leaves those of a running one alone.
@@ -116,7 +114,7 @@ class Products:
                 os.utime(self.results / item.path, ns=(written - 2 * 10**9, written - 2 * 10**9))
         return recipe, True
 
-    def _find_dated(self, item: Master | Light) -> tuple[str | None, os.stat_result | None]:
+    def _find_dated(self, item: Item) -> tuple[str | None, os.stat_result | None]:
         """Return a product's stamp and status. One from the future is of now: else Snakemake fails what follows it."""
         path = self.results / item.path
         stamp, status = self.stamps.find(path, item.path)

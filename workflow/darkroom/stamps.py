@@ -22,6 +22,8 @@ def digest_recipe(recipe: dict[str, Any]) -> str:
 
 def read_stamp(path: Path) -> str | None:
     """Return the digest of the recipe that a product was made by; None if it bears none or is not whole."""
+    if path.suffix == ".json":
+        return _read_json(path).get(STAMP)
     stamp = None
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -62,6 +64,8 @@ def _padded_data_size(cards: dict[str, str]) -> int:
 
 def read_recipe(path: Path) -> dict[str, Any] | None:
     """Return the recipe that a product holds, or None."""
+    if path.suffix == ".json":
+        return _read_json(path).get("recipe")
     from astropy.io import fits
 
     try:
@@ -69,6 +73,15 @@ def read_recipe(path: Path) -> dict[str, Any] | None:
             return json.loads(str(hdus[TABLE].data["json"][0]))
     except (OSError, KeyError, ValueError):
         return None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Return the content of a file of figures; nothing if it is not whole."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 class StampCache:

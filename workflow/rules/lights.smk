@@ -9,7 +9,8 @@ for batch in NIGHTS.batches:
         input:
             recipe=in_results([batch.recipe])[0],
             frames=ancient(batch.frames),
-            masters=mark_masters(batch, in_results(batch.masters)),
+            masters=mark_needs(batch, batch.masters),
+            certificates=mark_needs(batch, batch.certificates),
         output:
             update(in_results(batch.products)),
         log:

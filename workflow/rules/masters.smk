@@ -6,6 +6,7 @@ rule make_master_bias:
     input:
         recipe=recipe_file("master_bias"),
         frames=ancient(raw_frames("master_bias")),
+        masters=masters_used("master_bias"),
     output:
         f"{RESULTS}/{{night}}/{{setup}}/master_bias.fits",
     log:
@@ -27,6 +28,7 @@ rule make_master_dark:
         recipe=recipe_file("master_dark_{exposure}"),
         frames=ancient(raw_frames("master_dark_{exposure}")),
         masters=masters_used("master_dark_{exposure}"),
+        certificates=certificates_of_used("master_dark_{exposure}"),
     output:
         f"{RESULTS}/{{night}}/{{setup}}/master_dark_{{exposure}}.fits",
     log:
@@ -48,6 +50,7 @@ rule make_master_flat:
         recipe=recipe_file("master_flat_{filter}"),
         frames=ancient(raw_frames("master_flat_{filter}")),
         masters=masters_used("master_flat_{filter}"),
+        certificates=certificates_of_used("master_flat_{filter}"),
     output:
         f"{RESULTS}/{{night}}/{{setup}}/master_flat_{{filter}}.fits",
     log:

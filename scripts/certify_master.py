@@ -1,0 +1,30 @@
+"""Certify a master: hold frames against the combination of all the others, and the master against its limits."""
+
+from typing import TextIO
+
+from darkroom.certify import certify_stack
+from darkroom.detector import read_detector
+from darkroom.job import read_job, report_to
+from darkroom.masters import MasterShelf
+from darkroom.products import write_figures
+from darkroom.stacks import prepare_stack
+
+
+def certify_master(recipe: dict, raw_paths: list[str], shelf: MasterShelf, product: str, log: TextIO) -> None:
+    made_by = recipe["made_by"]
+    master, previous = shelf.read(recipe["master"]), shelf.read(recipe["previous"])
+    stack = prepare_stack(made_by, raw_paths, shelf, read_detector(made_by, shelf))
+
+    figures, failures = certify_stack(stack, made_by, master, previous, recipe["settings"])
+
+    verdict = "failed" if failures else "passed" if figures["proven"] else "unproven"
+    path = recipe["master"]["path"]
+    certificate = {"master": path, "verdict": verdict, "failures": failures, "figures": figures}
+    write_figures(product, certificate, recipe)
+    print(f"{path}: {verdict}", *failures, sep="\n  ", file=log)
+
+
+with report_to(snakemake.log[0]) as log:
+    recipe = read_job(snakemake.input.recipe, snakemake.input.frames)
+    shelf = MasterShelf.beside(snakemake.output[0], recipe)  # also gives out what failed
+    certify_master(recipe, snakemake.input.frames, shelf, snakemake.output[0], log)

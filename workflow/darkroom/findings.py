@@ -1,0 +1,102 @@
+"""Findings: what earlier runs found out about masters and detectors, for the next plan, its notes and its tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from darkroom.certificates import Certificate, Verdict, list_figures, read_verdict
+from darkroom.frames import Frame
+from darkroom.measurements import Measurement
+from darkroom.plan import Plan
+from darkroom.recipes import write_recipe
+from darkroom.stamps import STAMP
+
+DISAGREEMENT = 3.0  # standard deviations of a measurement
+DETECTORS = ["night", "setup", "quantity", "unit", "measured", "error", "pairs", "header", "config"]
+
+
+class Findings:
+    """What is known of a night's masters and detectors from earlier runs, below ``results``."""
+
+    def __init__(self, results: Path, settings: dict[str, Any]):
+        self.results = results
+        self.settings = settings
+        self.verdicts: list[tuple[Certificate, Verdict]] = []
+
+    def judge(self, certificate: Certificate) -> str:
+        """Return why a master is not to be used; nothing if it passed, or nobody knows, or it is to be used."""
+        write_recipe(certificate, self.settings)
+        verdict = read_verdict(self.results, certificate)
+        if verdict is None:
+            return ""
+        self.verdicts.append((certificate, verdict))
+        return "" if self.settings["certification"]["failed"] == "warn" else "; ".join(verdict.failures)
+
+    def list_notes(self, plan: Plan) -> list[str]:
+        """Return what an observer should know: masters that failed and are used, detectors that are not as told."""
+        failed = {master.path for master in plan.failed}
+        notes = [
+            f"{certificate.master.path} failed its certification and is used all the same "
+            f"({'; '.join(verdict.failures)}); see certification.csv"
+            for certificate, verdict in self.verdicts
+            if verdict.failures and certificate.master.path not in failed
+        ]
+        return notes + [note for row in self._compare_detectors(plan) if (note := _say_disagreement(row))]
+
+    def tabulate_certificates(self) -> tuple[list[str], list[dict[str, Any]]]:
+        """Return columns and rows of certification.csv."""
+        return list_figures(self.verdicts)
+
+    def tabulate_detectors(self, plan: Plan) -> tuple[list[str], list[dict[str, Any]]]:
+        """Return columns and rows of detectors.csv."""
+        return DETECTORS, self._compare_detectors(plan)
+
+    def _compare_detectors(self, plan: Plan) -> list[dict[str, Any]]:
+        """Return a row for each measurement that was made, beside what headers and settings say."""
+        gains = {
+            (one.night, one.setup): found["value"]
+            for one in plan.measurements.all
+            if one.quantity == "gain" and (found := self._read(one))
+        }
+        rows = []
+        for one in plan.measurements.all:
+            if not (found := self._read(one)):
+                continue
+            told = {frame.gain for _, frame in one.frames} if one.quantity == "gain" else set()
+            unit, factor = "e-/ADU", 1.0
+            if one.quantity == "read_noise":
+                told = {frame.read_noise for _, frame in one.frames}
+                gain = gains.get((one.night, one.setup)) or _find_gain(one.frames[0][1], self.settings)
+                unit, factor = ("e-", gain) if gain else ("ADU", 1.0)
+            row: dict[str, Any] = {"night": one.night, "setup": one.setup, "quantity": one.quantity, "unit": unit}
+            row |= {"measured": round(found["value"] * factor, 5), "error": round(found["error"] * factor, 5)}
+            row |= {"pairs": found["pairs"], "header": told.pop() if len(told) == 1 else None}
+            rows.append(row | {"config": self.settings["detector"][one.quantity]})
+        return rows
+
+    def _read(self, measurement: Measurement) -> dict[str, Any] | None:
+        try:
+            content = json.loads((self.results / measurement.path).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return content.get(measurement.quantity) if content.get(STAMP) == measurement.digest else None
+
+
+def _find_gain(frame: Frame, settings: dict[str, Any]) -> float | None:
+    return settings["detector"]["gain"] or frame.gain
+
+
+def _say_disagreement(row: dict[str, Any]) -> str:
+    """Return that header or settings and the frames disagree by more than three standard deviations."""
+    source = "config.yaml" if row["config"] is not None else "the header"
+    told = row["config"] if row["config"] is not None else row["header"]
+    if told is None or row["unit"] == "ADU" or abs(told - row["measured"]) <= DISAGREEMENT * row["error"]:
+        return ""
+    name = row["quantity"].replace("_", " ")
+    decision = "it counts" if source == "config.yaml" else "detector.prefer says which counts"
+    return (
+        f"{name} of {row['night']}, setup {row['setup']}: {source} says {told:g} {row['unit']}, the frames "
+        f"{row['measured']:.4g} +- {row['error']:.2g}; {decision}"
+    )

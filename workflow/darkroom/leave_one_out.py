@@ -1,0 +1,164 @@
+"""Leave one out: frames of a stack, each held against the combination of all the others, and against the master."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkroom.blocks import Grid, average_blocks, fit_surface, measure_blocks, measure_spread
+from darkroom.combine import ROUNDING_NOISE, combine_images
+from darkroom.noise import FrameNoise
+from darkroom.stacks import Stack
+
+TRIED = 3  # frames left out, one at a time
+
+Image = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a frame compares with the combination of all the others.
+
+    Attributes
+    ----------
+    residual, residual_error : float
+        Its mean departure, in units of the residual's noise, and the error of that.
+    local, local_error : float
+        That of the block which departs most from the master, whatever of the rest, and its error. Of flats only the
+        darker ones, about a surface of the second degree: the sky's gradient may change, and stars may be in a frame,
+        but not in the master, which is why it is that and not the others, too few of which reject nothing.
+    x, y : int
+        Where that block is, pixels from 1.
+    excess, error : float
+        The residual's noise beyond what is expected, relative, and its error.
+    change : float
+        The rms of the blocks' departures, relative to the combination.
+    """
+
+    name: str
+    residual: float
+    residual_error: float
+    local: float
+    local_error: float
+    x: int
+    y: int
+    excess: float
+    error: float
+    change: float
+
+
+def try_frames(
+    stack: Stack, recipe: dict[str, Any], master: Image, grid: Grid, usable: NDArray[np.bool_]
+) -> list[Trial]:
+    """Return the trials of up to three frames: the first, the middle and the last.
+
+    Parameters
+    ----------
+    stack, recipe
+        The prepared frames, in order of time, and the recipe of their master.
+    master : array, shape (rows, columns)
+        The combination of them all; a flat's level is of no account.
+    grid : Grid
+        The sample on which they are compared.
+    usable : array of bool, shape (rows of the grid, columns)
+        Which pixels count.
+    """
+    count = len(stack.images)
+    if count < 2:
+        return []
+    images = [image[grid.rows] for image in stack.images]
+    noises = None if stack.noises is None else [_cut_noise(noise, grid) for noise in stack.noises]
+    flat = recipe["kind"] == "flat"
+    sample = master[grid.rows]
+    trials = []
+    for number in sorted({round(place) for place in np.linspace(0, count - 1, min(count, TRIED))}):
+        others = [other for other in range(count) if other != number]
+        combined = combine_images(
+            [images[other] for other in others],
+            recipe["settings"]["combine"],
+            None if noises is None else [noises[other] for other in others],
+            [stack.scales[other] for other in others],
+        )
+        image, scale = images[number], stack.scales[number]
+        expected, variance, whole = combined.data, combined.variance, sample
+        if flat:
+            whole = sample * np.float32(_find_ratio(image, sample, usable))
+        if flat and recipe["settings"]["scale"] == "none":  # they are alike but for their level
+            ratio = np.float32(_find_ratio(image, expected, usable))
+            expected, variance = expected * ratio, None if variance is None else variance * ratio**2
+        deviation = np.full(image.shape, ROUNDING_NOISE * scale, np.float32)
+        if noises is not None and variance is not None:
+            deviation = np.sqrt(noises[number].variance(expected) + variance)
+        trial = _compare(image, expected, whole, deviation, ROUNDING_NOISE * scale, grid, usable, flat)
+        if trial is not None:
+            known = {} if noises is not None else {"excess": float("nan"), "error": float("nan")}
+            local = trial.local * count / len(others)  # of what the frame itself did to the master
+            trials.append(replace(trial, name=str(stack.frames[number]["name"]), local=local, **known))
+    return trials
+
+
+def measure_departures(stack: Stack, image: Image, grid: Grid, usable: NDArray[np.bool_]) -> list[float]:
+    """Return by how many times its noise each frame's level lies from the master, of frames that are not normalised.
+
+    A frame less the mean of all is (N - 1) / N of what it is less the mean of the others, and so is its noise.
+    """
+    departures = []
+    good = usable[:, ::5]  # an odd step meets every colour of a mosaic
+    for frame, scale in zip(stack.images, stack.scales, strict=True):
+        apart = (frame[grid.rows, ::5] - image[grid.rows, ::5])[good].astype(np.float64)
+        apart = apart[np.isfinite(apart)]
+        if apart.size:
+            departures.append(abs(float(np.median(apart))) / max(measure_spread(apart), ROUNDING_NOISE * scale))
+        else:
+            departures.append(float("nan"))
+    return departures
+
+
+def _compare(
+    image: Image,
+    expected: Image,
+    master: Image,
+    deviation: Image,
+    rounding: float,
+    grid: Grid,
+    usable: NDArray[np.bool_],
+    flat: bool,
+) -> Trial | None:
+    """Compare a frame with what the others make ``expected``, by this ``deviation``; None where no block can tell."""
+    usable = usable & np.isfinite(image) & np.isfinite(expected) & np.isfinite(master) & (deviation > 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        blocks = measure_blocks(grid, (image - expected) / deviation, usable, 1.0)
+        local = measure_blocks(grid, (image - master) / deviation, usable, 1.0).level
+        relative = blocks.level * average_blocks(grid, deviation, usable) / average_blocks(grid, expected, usable)
+    measured, error = blocks.find_noise()
+    if not np.isfinite(measured):
+        return None
+    # frames that agree to the last digit still have their rounding
+    spread = max(measured, rounding / float(np.median(deviation[usable])))
+    away = fit_surface(grid, local, 2)[1] - local if flat else np.abs(local - np.nanmedian(local))
+    worst = int(np.nanargmax(away)) if np.isfinite(away).any() else 0
+    return Trial(
+        name="",
+        residual=abs(float(np.nanmedian(blocks.level))) / spread,
+        residual_error=float(np.sqrt(np.pi / 2 / blocks.freedom.sum())),  # of a median of block means
+        local=float(away[worst]) / spread,
+        local_error=1 / float(np.sqrt(max(blocks.freedom[worst], 1))),
+        x=round(grid.x[worst]) + 1,
+        y=round(grid.y[worst]) + 1,
+        excess=measured - 1,
+        error=error,
+        change=measure_spread(relative),
+    )
+
+
+def _cut_noise(noise: FrameNoise, grid: Grid) -> FrameNoise:
+    return noise if noise.dark is None else replace(noise, dark=noise.dark[grid.rows])
+
+
+def _find_ratio(image: Image, other: Image, usable: NDArray[np.bool_]) -> float:
+    """Return by which factor an image is brighter than another, one if that cannot be told."""
+    good = usable & np.isfinite(image) & (other > 0)
+    return float(np.median(image[good] / other[good])) if good.any() else 1.0

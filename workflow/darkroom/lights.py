@@ -1,0 +1,158 @@
+"""Lights: one raw light through every step that its recipe names, with its error bars and its quality plane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.nddata import CCDData
+from numpy.typing import NDArray
+
+from darkroom.calibrate import FULL_SCALE, divide_flat, remove_pedestal
+from darkroom.cosmic_rays import find_cosmic_rays
+from darkroom.detector import Detector
+from darkroom.masters import Master, MasterShelf
+from darkroom.noise import find_read_variance
+from darkroom.overscan import subtract_overscan, trim_frame
+from darkroom.products import JobProblem
+from darkroom.quality import Bit, find_saturated, flag, has_any
+from darkroom.repair import fill_pixels, repair_columns
+from darkroom.sections import parse_section
+from darkroom.uncertainty import add_pedestal_noise, divide_variance, estimate_signal
+
+# What says nothing of the sky; a saturated pixel does say that there is much.
+DEFECT = Bit.BAD | Bit.HOT | Bit.COSMIC_RAY | Bit.LOW_FLAT | Bit.NO_DATA
+
+
+@dataclass
+class CalibratedLight:
+    """A calibrated light: arrays of shape (rows, columns).
+
+    ``data`` in electrons where ``gain`` (e-/ADU) is what it was multiplied by, in ADU where that is None; ``variance``
+    in its unit squared, None where the noise is not known; ``mask`` the bits of `darkroom.quality`.
+    """
+
+    data: NDArray[np.float32]
+    variance: NDArray[np.float32] | None
+    mask: NDArray[np.uint8]
+    gain: float | None
+
+
+def calibrate_light(raw: CCDData, recipe: dict[str, Any], shelf: MasterShelf, detector: Detector) -> CalibratedLight:
+    """Calibrate a raw light as its recipe says.
+
+    Overscan, trim, bias, linearity, dark, flat, electrons, cosmic rays, columns, and what is to become of masked
+    pixels; in this order.
+
+    Raises
+    ------
+    JobProblem
+        If a master cannot be read, or cosmic rays are sought where the noise is not known.
+    """
+    settings = recipe["settings"]
+    bias, dark, flat = (shelf.read(recipe[kind]) for kind in ("bias", "dark", "flat"))
+    scale = recipe["dark"]["scale"] if dark else 1.0
+    full = trim_frame(raw, settings["overscan"]).data >= (recipe["saturation"] or FULL_SCALE)
+
+    signal = remove_pedestal(
+        subtract_overscan(raw, settings["overscan"]), bias.image if bias else None, linearity=settings["linearity"]
+    )
+    light = remove_pedestal(signal, dark=dark.image if dark else None, scale=scale)
+    variance = _find_variance(signal, light, recipe, (bias, dark, scale), detector) if detector.is_known else None
+    mask = _inherit(light.data, [master for master in (bias, dark, flat) if master])
+    spilled = find_saturated(full, True, settings["saturation_grow"], settings["saturation_bleed"])
+    flag(mask, spilled, Bit.SATURATED)
+
+    if flat:
+        light, unflattened = divide_flat(light, flat.image, settings["flat_minimum"])
+        flag(mask, unflattened, Bit.LOW_FLAT)
+        if variance is not None:
+            usable = np.where(unflattened, np.float32(1), flat.image.data)
+            variance = divide_variance(variance, light.data, usable, flat.variance)
+    gain = detector.gain if settings["unit"] == "electron" else None
+    if gain:
+        light = CCDData(light.data * np.float32(gain), unit=u.electron)
+        variance = None if variance is None else variance * np.float32(gain**2)
+    flag(mask, ~np.isfinite(light.data), Bit.NO_DATA)
+    if settings["cosmic_rays"]:
+        if variance is None:
+            name = recipe["frames"][0]["name"]
+            raise JobProblem(
+                f"{name}: cosmic rays need a gain and a read noise, which the frames did not tell; "
+                "detector.gain and detector.read_noise in config.yaml do"
+            )
+        light = _treat_cosmic_rays(light, variance, full, mask, settings["cosmic_rays"])
+    return _repair(CalibratedLight(light.data, variance, mask, gain), settings)
+
+
+def _find_variance(
+    signal: CCDData,
+    light: CCDData,
+    recipe: dict[str, Any],
+    masters: tuple[Master | None, Master | None, float],
+    detector: Detector,
+) -> NDArray[np.float32]:
+    """Return the variance of a light before its flat, in ADU^2.
+
+    ``signal`` still holds its dark, whose electrons are as noisy as those of the sky. Where it holds its bias as well,
+    the light's own electrons count, and what a frame of the dark has by way of noise.
+    """
+    bias, dark, scale = masters
+    assert detector.read_noise is not None, "the detector is known"
+    assert detector.gain is not None, "the detector is known"
+    read_variance = find_read_variance(detector.read_noise, recipe["settings"]["overscan"], signal.shape)
+    electrons = signal.data
+    if dark and dark.holds_bias:
+        read_variance = dark.frame_variance or read_variance
+        electrons = light.data + np.maximum(dark.image.data - np.nanmedian(dark.image.data), 0)
+    variance = read_variance + estimate_signal(electrons, read_variance, detector.gain) / np.float32(detector.gain)
+    bias_id = recipe["bias"]["digest"] if bias else None
+    return add_pedestal_noise(variance, bias, bias_id, [(dark, scale)] if dark else []).astype(np.float32)
+
+
+def _inherit(image: NDArray[np.float32], masters: list[Master]) -> NDArray[np.uint8]:
+    """Return the quality plane that a light has from its masters."""
+    mask = np.zeros(image.shape, np.uint8)
+    for master in masters:
+        mask |= master.mask
+    return mask
+
+
+def _treat_cosmic_rays(
+    light: CCDData,
+    variance: NDArray[np.float32],
+    full: NDArray[np.bool_],
+    mask: NDArray[np.uint8],
+    settings: dict[str, Any],
+) -> CCDData:
+    """Flag hits in ``mask``, and clean the light of them where that is wanted; known defects are no hits."""
+    hits, cleaned = find_cosmic_rays(light.data, variance, full, settings)
+    hits &= ~has_any(mask, DEFECT)
+    flag(mask, hits, Bit.COSMIC_RAY)
+    if settings["action"] == "mask":
+        return light
+    flag(mask, hits, Bit.INTERPOLATED)
+    return CCDData(np.where(hits, cleaned, light.data), unit=light.unit)
+
+
+def _repair(light: CalibratedLight, settings: dict[str, Any]) -> CalibratedLight:
+    """Repair columns, then keep, fill or blank what is masked; a pixel that the flat cannot serve has no value."""
+    light.data = np.where(has_any(light.mask, Bit.LOW_FLAT | Bit.NO_DATA), np.float32(np.nan), light.data)
+    interpolated = np.zeros(light.mask.shape, bool)
+    if settings["repair_columns"]:
+        sections = [parse_section(text) for text in settings["repair_columns"]]
+        light.data, light.variance, interpolated = repair_columns(light.data, sections, light.variance)
+        flag(light.mask, interpolated, Bit.BAD)
+    if settings["masked"] == "fill":
+        wanted = has_any(light.mask, DEFECT) & ~has_any(light.mask, Bit.INTERPOLATED) & ~interpolated
+        light.data, light.variance, filled = fill_pixels(light.data, wanted, light.variance)
+        interpolated |= filled
+    flag(light.mask, interpolated, Bit.INTERPOLATED)
+    if settings["masked"] == "nan":
+        doubtful = has_any(light.mask, DEFECT | Bit.SATURATED) & ~has_any(light.mask, Bit.INTERPOLATED)
+        light.data[doubtful] = np.nan
+    if light.variance is not None:
+        light.variance[~np.isfinite(light.data)] = np.nan
+    return light

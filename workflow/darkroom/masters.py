@@ -1,0 +1,113 @@
+"""The masters and measurements that a job uses, each read once and held to the recipe that the plan names."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.io import fits
+from astropy.nddata import CCDData
+from numpy.typing import NDArray
+
+from darkroom.products import JobProblem
+from darkroom.stamps import STAMP, read_stamp
+
+
+@dataclass(frozen=True)
+class Master:
+    """A master frame: its image in ADU, ADU/s or relative to its level, and what is known of each pixel.
+
+    ``variance`` in the image's unit squared, None where the noise is not known; ``mask`` the bits of
+    `darkroom.quality`; arrays of shape (rows, columns). ``bias_id`` is the recipe of the bias that was taken off a
+    dark, and ``bias_share`` the factor that it was taken off with. ``frame_variance`` is that of one frame without
+    signal, in ADU^2.
+    """
+
+    image: CCDData
+    variance: NDArray[np.float32] | None
+    mask: NDArray[np.uint8]
+    bias_id: str | None
+    bias_share: float
+    holds_bias: bool
+    frame_variance: float | None
+
+
+class MasterShelf:
+    """The masters and measurements below the results folder.
+
+    ``certificates`` are files of verdicts: a master that failed its certification is not given out.
+    """
+
+    def __init__(self, results: str, certificates: list[str] | None = None):
+        self.results = Path(results)
+        self._read: dict[str, Master] = {}
+        self._failed = dict(_read_failures(certificates or []))
+
+    @classmethod
+    def beside(cls, product: str, recipe: dict[str, Any], certificates: list[str] | None = None) -> MasterShelf:
+        """Return the shelf of the results folder that a product belongs to, by the path that its recipe names."""
+        return cls(product.removesuffix(recipe["product"]), certificates)
+
+    def read(self, wanted: dict[str, Any] | None) -> Master | None:
+        """Return the master with this ``path`` and recipe ``digest``; None for None.
+
+        Raises
+        ------
+        JobProblem
+            If it is gone, damaged, made by another recipe, or failed its certification.
+        """
+        if wanted is None:
+            return None
+        if wanted["path"] in self._failed:
+            raise JobProblem(f"{wanted['path']} failed its certification: {self._failed[wanted['path']]}")
+        path = self.results / wanted["path"]
+        if wanted["path"] not in self._read:
+            try:
+                if read_stamp(path) != wanted["digest"]:
+                    raise JobProblem(f"{path}: made by another recipe than the plan's; run snakemake again")
+                self._read[wanted["path"]] = _read_master(path)
+            except (OSError, TypeError, ValueError, KeyError) as error:
+                raise JobProblem(f"{path}: the master cannot be read ({error}); delete it and run again") from None
+        return self._read[wanted["path"]]
+
+    def read_figures(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Return what was measured: the JSON file with this ``path`` and recipe ``digest``.
+
+        Raises
+        ------
+        JobProblem
+            If it is gone, damaged or made by another recipe.
+        """
+        path = self.results / wanted["path"]
+        try:
+            figures = json.loads(path.read_text(encoding="utf-8"))
+            if figures[STAMP] != wanted["digest"]:
+                raise JobProblem(f"{path}: made by another recipe than the plan's; run snakemake again")
+        except (OSError, TypeError, ValueError, KeyError) as error:
+            raise JobProblem(f"{path}: cannot be read ({error}); delete it and run again") from None
+        return figures
+
+
+def _read_master(path: Path) -> Master:
+    with fits.open(path, memmap=False) as hdus:
+        header = hdus[0].header
+        sigma = np.asarray(hdus["UNCERT"].data, dtype=np.float32) if "UNCERT" in hdus else None
+        return Master(
+            image=CCDData(np.asarray(hdus[0].data, dtype=np.float32), unit=u.adu),
+            variance=None if sigma is None else sigma**2,
+            mask=np.asarray(hdus["MASK"].data, dtype=np.uint8),
+            bias_id=header.get("BIASID"),
+            bias_share=header.get("BIASCOEF", 0.0),
+            holds_bias=header.get("HOLDBIAS", False),
+            frame_variance=header.get("FRAMEVAR"),
+        )
+
+
+def _read_failures(certificates: list[str]) -> list[tuple[str, str]]:
+    """Return the masters that failed, by their paths below results, and why."""
+    found = [json.loads(Path(path).read_text(encoding="utf-8")) for path in certificates]
+    return [(figures["master"], "; ".join(figures["failures"])) for figures in found if figures["failures"]]

@@ -1,0 +1,63 @@
+# In: raw frames and masters.  Out: what the detector does, whether each master may be used, which pixels may not.
+
+
+rule measure_detector:
+    input:
+        recipe=recipe_file("{quantity}"),
+        frames=ancient(raw_frames("{quantity}")),
+    output:
+        f"{RESULTS}/{{night}}/{{setup}}/{{quantity}}.json",
+    log:
+        f"{RESULTS}/logs/measure_detector/{{night}}/{{setup}}/{{quantity}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_detector/{{night}}/{{setup}}/{{quantity}}.tsv"
+    conda:
+        "../../envs/darkroom.yaml"
+    resources:
+        mem_mb=memory_mb("{quantity}"),
+    message:
+        "{output}"
+    script:
+        "../../scripts/measure_detector.py"
+
+
+rule certify_master:
+    input:
+        recipe=recipe_file("certificates/{master}"),
+        frames=ancient(raw_frames("certificates/{master}")),
+        masters=masters_used("certificates/{master}"),
+    output:
+        f"{RESULTS}/{{night}}/{{setup}}/certificates/{{master}}.json",
+    log:
+        f"{RESULTS}/logs/certify_master/{{night}}/{{setup}}/certificates/{{master}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/certify_master/{{night}}/{{setup}}/certificates/{{master}}.tsv"
+    conda:
+        "../../envs/darkroom.yaml"
+    resources:
+        mem_mb=memory_mb("certificates/{master}"),
+    message:
+        "{output}"
+    script:
+        "../../scripts/certify_master.py"
+
+
+rule collect_bad_pixels:
+    input:
+        recipe=recipe_file("bad_pixels"),
+        masters=masters_used("bad_pixels"),
+        certificates=certificates_of_used("bad_pixels"),
+    output:
+        f"{RESULTS}/{{night}}/{{setup}}/bad_pixels.fits",
+    log:
+        f"{RESULTS}/logs/collect_bad_pixels/{{night}}/{{setup}}/bad_pixels.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/collect_bad_pixels/{{night}}/{{setup}}/bad_pixels.tsv"
+    conda:
+        "../../envs/darkroom.yaml"
+    resources:
+        mem_mb=memory_mb("bad_pixels"),
+    message:
+        "{output}"
+    script:
+        "../../scripts/collect_bad_pixels.py"
