@@ -11,11 +11,12 @@ KINDS = {"bias", "dark", "flat", "light"}
 # the cards of a Lick Nickel frame
 NICKEL = {"NAXIS1": 1056, "NAXIS2": 1024, "COVER": 32, "DATASEC": "[1:1024,1:1024]", "VERSION": "nickel_direct"}
 NICKEL |= {"DATE-BEG": "2015-05-23T07:00:01.31", "OBSTYPE": "OBJECT", "OBJECT": "M67", "EXPTIME": 60.0, "FILTNAM": "V"}
-NICKEL |= {"INSTRUME": "Nickel Direct Camera", "READ-SPD": 2, "GAIN": 1}
+NICKEL |= {"INSTRUME": "Nickel Direct Camera", "READ-SPD": 2, "GAIN": 1, "TEMPDET": -109.5, "TEMPDETE": 0}
 # the cards of an ESO NTT/EFOSC2 frame
 EFOSC = {"ESO DPR TYPE": "OBJECT", "ESO DPR TECH": "IMAGE", "ESO INS FILT1 NAME": "g#782", "EXPTIME": 30.0005}
 EFOSC |= {"DATE-OBS": "2020-01-02T03:04:05.6789", "ESO TEL GEOLON": -70.7345, "ESO DET OUT1 CONAD": 1.18}
 EFOSC |= {"ESO DET OUT1 RON": 8.8, "ESO DET WIN1 BINX": 2, "ESO DET WIN1 BINY": 2, "INSTRUME": "EFOSC", "OBJECT": "SN"}
+EFOSC |= {"ESO DET TLM1 START": 160.0, "ESO DET TLM4 START": 287.6, "ESO TEL AMBI TEMP": 16.9}
 
 
 def describe(cards, /, **overrides):
@@ -89,6 +90,7 @@ def test_nickel_light_is_described_by_lick_cards():
     assert known["trim"] == "[1:1024,1:1024]"
     assert known["overscan"] == "[1025:1056,1:1024]"  # the last 32 of 1056 columns
     assert known["gain"] is None  # GAIN is an index
+    assert known["temperature"] == -109.5
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,7 @@ def test_efosc_light_is_described_by_hierarch_cards():
     assert known["longitude"] == -70.7345
     assert known["binning"] == "2x2"
     assert (known["gain"], known["read_noise"]) == (1.18, 8.8)
+    assert known["temperature"] == -113.15  # 160 K
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ def test_a_frame_is_listed_with_what_its_header_says(tmp_path):
     expected = {"name": "m67_001.fits", "path": str(path), "size": path.stat().st_size, "kind": "light"}
     expected |= {"kind_from": "header: Light Frame", "night": "2024-03-10", "filter": "V", "object": "M67"}
     expected |= {"exposure": 60.0, "start": "2024-03-11T02:00:00.000", "rows": 6, "columns": 8, "gain": 1.5}
+    expected |= {"temperature": -10.0}
     expected |= {"saturation": 60000.0, "problem": "", "notes": "", "dialect": "generic"}
     assert {field: getattr(frame, field) for field in expected} == expected
     assert frame.longitude == pytest.approx(-(105 + 49 / 60 + 13 / 3600))
@@ -155,7 +156,7 @@ def test_only_fits_names_are_looked_at_in_any_case(tmp_path):
 def test_frame_table_holds_a_row_a_frame_and_no_absolute_path(tmp_path):
     write_raw(tmp_path / "raw" / "a.fits")
     rows = list(table_rows(list(index(tmp_path / "raw").values())))
-    assert [row["name"] for row in rows] == ["a.fits"]
+    assert [(row["name"], row["temperature"]) for row in rows] == [("a.fits", -10.0)]
     assert not any(str(tmp_path) in str(value) for value in rows[0].values())
     assert {"path", "mtime_ns"}.isdisjoint(rows[0])
 
@@ -180,3 +181,31 @@ def test_frames_of_other_numbers_are_other_frames(tmp_path):
     assert found["a.fits"].digest != found["b.fits"].digest
     assert found["a.fits"].setup == found["b.fits"].setup
     assert isinstance(found["a.fits"], Frame)
+
+
+def test_words_of_the_settings_may_say_that_a_master_is_raw(tmp_path):
+    write_raw(tmp_path / "raw" / "x.fits", "bias", IMAGETYP="Master Bias")
+    assert "it is a master ('Master Bias')" in index(tmp_path / "raw")["x.fits"].problem
+    frame = index(tmp_path / "raw", headers__words={"bias": ["master bias"]})["x.fits"]
+    assert (frame.kind, frame.problem) == ("bias", "")
+    # but nothing makes raw what is calibrated or combined
+    write_raw(tmp_path / "raw" / "y.fits", "bias", IMAGETYP="Master Bias", NCOMBINE=5)
+    assert "NCOMBINE" in index(tmp_path / "raw", headers__words={"bias": ["master bias"]})["y.fits"].problem
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("master_flat_V.fits", True),
+        ("MASTERDARK60.fit", True),
+        ("Master bias.fits", True),
+        ("masterflat.fits", True),
+        ("flat_master_B.fits", True),
+        ("m13_mastered.fits", False),
+        ("masters/flat_1.fits", False),
+        ("webmaster.fits", False),
+    ],
+)
+def test_files_called_masters_are_none_of_the_raw_frames(tmp_path, name, refused):
+    write_raw(tmp_path / "raw" / name, "flat")
+    assert ("by its name: a master" in index(tmp_path / "raw")[name].problem) is refused

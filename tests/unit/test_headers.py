@@ -194,3 +194,90 @@ def test_next_card_is_asked_where_the_first_is_undefined():
 )
 def test_values_match_globs_and_numbers(value, pattern, same):
     assert matches(value, pattern) is same
+
+
+def describe_commented(overrides=NO_OVERRIDES, **cards):
+    """What is known of a header whose cards have comments: card=(value, comment)."""
+    header = fits.Header([(name.replace("_", "-"), *card) for name, card in cards.items()])
+    return describe_header(header, overrides)
+
+
+@pytest.mark.parametrize(
+    ("cards", "gain"),
+    [
+        ({"GAIN": 1.9}, 1.9),
+        ({"GAIN": "2.43"}, 2.43),
+        ({"GAIN": 20.0}, 20.0),
+        ({"GAIN": 20.5}, None),
+        ({"GAIN": 100}, None),  # a setting
+        ({"GAIN": 139.0}, None),
+        ({"GAIN": 0}, None),
+        ({"GAIN": -1.5}, None),
+        ({"GAIN": True}, None),
+        ({"GAIN": "high"}, None),
+        ({"EGAIN": 0.25, "GAIN": 100}, 0.25),
+        ({"EGAIN": 0.0, "GAIN": 1.5}, 1.5),
+        ({"EGAIN": 1e9, "GAIN": 1.5}, 1.5),
+        # who sets an offset sets a gain: 10 is no e-/ADU here
+        ({"GAIN": 10, "OFFSET": 50}, None),
+        ({"GAIN": 10, "BLKLEVEL": 0}, None),
+        ({"GAIN": 10, "CAM_GAIN": 10}, None),
+        ({"GAIN": 10, "OFFSET": 50, "EGAIN": 0.8}, 0.8),
+    ],
+    ids=str,
+)
+def test_gain_is_only_what_a_camera_may_have_in_electrons(cards, gain):
+    assert describe(**cards)["gain"] == gain
+
+
+@pytest.mark.parametrize(
+    ("comment", "gain"),
+    [
+        ("Nominal Photo-electrons per ADU.", 2.0),
+        ("e-/ADU", 2.0),
+        ("", 2.0),
+        ("DCS GAIN INDEX", None),
+        ("Gain setting of the camera", None),
+        ("Sensor gain", None),
+        ("[dB] amplification", None),
+        ("[ADU/e-] conversion", None),
+        ("ADU per electron", None),
+    ],
+)
+def test_comment_of_gain_tells_what_it_counts(comment, gain):
+    assert describe_commented(GAIN=(2.0, comment))["gain"] == gain
+    own = {"cards": {"gain": ["GAIN"]}, "words": {}}
+    assert describe_commented(own, GAIN=(2.0, comment))["gain"] == 2.0, "what the settings name counts"
+
+
+@pytest.mark.parametrize(
+    ("value", "noise"), [(8.5, 8.5), (1000.0, 1000.0), (1001, None), (0.0, None), (-1, None), ("5.4", 5.4)]
+)
+def test_read_noise_is_only_what_a_camera_may_have(value, noise):
+    assert describe(RDNOISE=value)["read_noise"] == noise
+    assert describe(RDNOISE=value, READNOIS=7.0)["read_noise"] == (noise or 7.0)
+
+
+@pytest.mark.parametrize(
+    ("cards", "celsius"),
+    [
+        ({"CCD_TEMP": 30.0, "SET_TEMP": -10.0}, 30.0),  # the cooler is off
+        ({"SET_TEMP": -10.0}, -10.0),
+        ({"CCD_TEMP": -999.0, "SET_TEMP": -10.0}, -10.0),
+        ({"CCD_TEMP": "", "SET_TEMP": -1.7e308}, None),
+        ({"CCDTEMP": 150.615, "CCDTEMP1": 0.0}, -122.535),
+        ({"DET_TEMP": "-95.5"}, -95.5),
+        ({"TEMPERAT": -5.23}, -5.23),
+        ({"TEMPERAT": 12.0, "CCD_TEMP": -20.0}, -20.0),  # of the air
+        ({"AMBTEMP": 11.0, "FOCUSTMP": 5.0, "CAMTEMP": "44 C"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_temperature_is_measured_first_and_the_set_point_stands_in(cards, celsius):
+    assert describe(**cards)["temperature"] == celsius
+
+
+def test_another_gain_in_electrons_is_another_setting_where_nothing_else_tells():
+    assert describe(EGAIN=1.5)["gain_setting"] == "1.5"
+    assert describe(EGAIN=1.5, GAIN=100)["gain_setting"] == "100"
