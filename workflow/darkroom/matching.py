@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from darkroom.contracts import Contents
@@ -55,7 +56,7 @@ class Master:
         """The mean exposure of its frames, in seconds."""
         return sum(frame.exposure for frame in self.frames) / len(self.frames)
 
-    @property
+    @cached_property
     def temperature(self) -> float | None:
         """The mean temperature of its frames in deg C, as far as it is known."""
         return mean_temperature(self.frames)
