@@ -14,12 +14,25 @@ QUARANTINE = "quarantine"
 COLUMNS = ["master", "night", "setup", "verdict", "failures"]
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What was found: ``passed``, ``failed`` (and why) or ``unproven`` (a single frame); figures by name."""
+
+    verdict: str
+    failures: list[str]
+    figures: dict[str, Any]
+
+
 @dataclass
 class Certificate:
-    """The certification of a master; ``previous`` is the flat of an earlier night that it is compared with."""
+    """The certification of a master; ``previous`` is the flat of an earlier night that it is compared with.
+
+    ``verdict`` is what an earlier run found, if it was of this very certificate.
+    """
 
     master: Master
     previous: Master | None = None
+    verdict: Verdict | None = None
     recipe: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
 
@@ -28,15 +41,6 @@ class Certificate:
         """The file of figures, below results."""
         folder, name = self.master.path.rsplit("/", 1)
         return f"{folder}/certificates/{name.removesuffix('.fits')}.json"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What was found: ``passed``, ``failed`` (and why) or ``unproven`` (a single frame); figures by name."""
-
-    verdict: str
-    failures: list[str]
-    figures: dict[str, Any]
 
 
 def read_verdict(results: Path, certificate: Certificate) -> Verdict | None:
@@ -50,30 +54,31 @@ def read_verdict(results: Path, certificate: Certificate) -> Verdict | None:
         return None
 
 
-def list_figures(certificates: list[tuple[Certificate, Verdict]]) -> tuple[list[str], list[dict[str, Any]]]:
+def list_figures(certificates: list[Certificate]) -> tuple[list[str], list[dict[str, Any]]]:
     """Return columns and rows of the table of certification: a master each, and a column for each figure."""
-    names = list(dict.fromkeys(name for _, found in certificates for name in found.figures))
+    found = [(certificate, certificate.verdict) for certificate in certificates if certificate.verdict]
+    names = list(dict.fromkeys(name for _, verdict in found for name in verdict.figures))
     rows = [
         {
             "master": certificate.master.path,
             "night": certificate.master.night,
             "setup": certificate.master.setup,
-            "verdict": found.verdict,
-            "failures": "; ".join(found.failures),
-            **found.figures,
+            "verdict": verdict.verdict,
+            "failures": "; ".join(verdict.failures),
+            **verdict.figures,
         }
-        for certificate, found in certificates
+        for certificate, verdict in found
     ]
     return [*COLUMNS, *names], rows
 
 
-def set_aside(results: Path, masters: list[Master]) -> list[str]:
-    """Move masters that failed to the folder of quarantine; return where those lie that were still there."""
+def set_aside(results: Path, masters: list[str]) -> list[str]:
+    """Move masters that failed to the folder of quarantine; return where those lie that were still in their place."""
     moved = []
-    for master in masters:
-        target = results / QUARANTINE / master.path
-        if (results / master.path).exists():
+    for path in masters:
+        target = results / QUARANTINE / path
+        if (results / path).exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            (results / master.path).replace(target)
+            (results / path).replace(target)
             moved.append(str(target))
     return moved

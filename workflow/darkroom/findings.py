@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from darkroom.certificates import Certificate, Verdict, list_figures, read_verdict
+from darkroom.certificates import Certificate, list_figures, read_verdict
 from darkroom.frames import Frame
 from darkroom.measurements import Measurement
 from darkroom.plan import Plan
@@ -23,31 +23,29 @@ class Findings:
     def __init__(self, results: Path, settings: dict[str, Any]):
         self.results = results
         self.settings = settings
-        self.verdicts: list[tuple[Certificate, Verdict]] = []
+        self.certificates: list[Certificate] = []
 
     def judge(self, certificate: Certificate) -> str:
         """Return why a master is not to be used; nothing if it passed, or nobody knows, or it is to be used."""
         write_recipe(certificate, self.settings)
-        verdict = read_verdict(self.results, certificate)
-        if verdict is None:
-            return ""
-        self.verdicts.append((certificate, verdict))
-        return "" if self.settings["certification"]["failed"] == "warn" else "; ".join(verdict.failures)
+        certificate.verdict = read_verdict(self.results, certificate)
+        self.certificates.append(certificate)
+        used_anyway = self.settings["certification"]["failed"] == "warn"
+        return "" if used_anyway or certificate.verdict is None else "; ".join(certificate.verdict.failures)
 
     def list_notes(self, plan: Plan) -> list[str]:
         """Return what an observer should know: masters that failed and are used, detectors that are not as told."""
-        failed = {master.path for master in plan.failed}
         notes = [
             f"{certificate.master.path} failed its certification and is used all the same "
-            f"({'; '.join(verdict.failures)}); see certification.csv"
-            for certificate, verdict in self.verdicts
-            if verdict.failures and certificate.master.path not in failed
+            f"({'; '.join(certificate.verdict.failures)}); see certification.csv"
+            for certificate in plan.certificates.values()
+            if certificate.verdict and certificate.verdict.failures
         ]
         return notes + [note for row in self._compare_detectors(plan) if (note := _say_disagreement(row))]
 
     def tabulate_certificates(self) -> tuple[list[str], list[dict[str, Any]]]:
         """Return columns and rows of certification.csv."""
-        return list_figures(self.verdicts)
+        return list_figures(self.certificates)
 
     def tabulate_detectors(self, plan: Plan) -> tuple[list[str], list[dict[str, Any]]]:
         """Return columns and rows of detectors.csv."""

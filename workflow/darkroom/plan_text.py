@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from darkroom.certificates import Certificate
 from darkroom.matching import Master, Match, Miss
+from darkroom.measurements import Source
 from darkroom.plan import Light, Plan
 from darkroom.texts import make_printable
 
@@ -25,7 +27,7 @@ def describe_plan(plan: Plan, reasons: dict[str, str]) -> str:
     for folder, masters in _by_folder(plan.masters, lambda master: f"{master.night}/{master.setup}"):
         lines.append(folder)
         for master in masters:
-            lines += _describe_master(master, master.path in used)
+            lines += _describe_master(master, master.path in used, plan.certificates.get(master.path))
     lines += ["", "LIGHTS"]
     for folder, lights in _by_folder(plan.lights, lambda light: f"{light.frame.night}/{light.frame.setup}"):
         lines.append(folder)
@@ -100,7 +102,20 @@ def list_problems(plan: Plan, most: int = MOST_NAMED) -> list[str]:
 def list_notes(plan: Plan, most: int = MOST_NAMED) -> list[str]:
     """Return a line for each thing that an observer should know of frames that take part, and of the whole."""
     notes = {frame.name: frame.notes for frame in plan.frames if not frame.problem}
-    return _name_frames(notes, most) + _name_frames(_find_idle(plan), most) + plan.remarks
+    doubts = {light.frame.name: match.warning for light in plan.made for match in light.matches if match.warning}
+    unknown = {light.frame.name: _say_unknown(light) for light in plan.made}
+    lines = [line for reasons in (notes, doubts, unknown, _find_idle(plan)) for line in _name_frames(reasons, most)]
+    return lines + plan.remarks
+
+
+def _say_unknown(light: Light) -> str:
+    """Return that a light gets no error bars, where nothing tells the gain or the read noise."""
+    lacking = [quantity for quantity, source in light.sources.items() if not source.is_known]
+    if not lacking:
+        return ""
+    what = " and ".join(quantity.replace("_", " ") for quantity in lacking)
+    keys = " and ".join(f"detector.{quantity}" for quantity in lacking)
+    return f"no error bars: neither header nor frames tell the {what}; {keys} would"
 
 
 def _find_idle(plan: Plan) -> dict[str, str]:
@@ -153,11 +168,15 @@ def _count(plan: Plan) -> str:
     )
 
 
-def _describe_master(master: Master, used: bool) -> Iterator[str]:
+def _describe_master(master: Master, used: bool, certificate: Certificate | None) -> Iterator[str]:
     number = len(master.frames)
     frames = "1 frame, a master of one" if number == 1 else f"{number} frames"
     whole = ", holds its bias" if master.kind == "dark" and master.holds_bias else ""
     yield f"  {_file(master)}: {frames}{whole}{'' if used else ' (no light needs it)'}"
+    yield f"    holds: {master.contents}; {_say_sources(master.sources)}"
+    if certificate:
+        verdict = certificate.verdict
+        yield f"    certification: {verdict.verdict if verdict else 'when it is made'}"
     if master.bias:
         yield f"    less {_file(master.bias, master.night)}"
     for members in _by_master(master.darks):
@@ -175,6 +194,12 @@ def _describe_light(light: Light) -> Iterator[str]:
         yield from (f"      rather than {other}" for other in match.runners_up)
     if light.dark and light.dark.master.holds_bias:
         yield "    no bias: the dark still holds it"
+    if not light.misses:
+        yield f"    becomes: {light.contents}; {_say_sources(light.sources)}"
+
+
+def _say_sources(sources: dict[str, Source]) -> str:
+    return ", ".join(f"{quantity.replace('_', ' ')} {source}" for quantity, source in sources.items())
 
 
 def _file(master: Master, night: str | None = None) -> str:

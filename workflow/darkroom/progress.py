@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from darkroom.certificates import set_aside
 from darkroom.prepare import PlanError, Prepared, prepare
 
 MOST_WARNINGS = 12
@@ -115,6 +116,7 @@ def summarise(planned: Prepared, config: dict[str, Any], failed: bool = False, s
     except (PlanError, OSError):  # a folder is gone by now: what was planned is the best there is
         nights = planned
     results, counts = Path(nights.results), nights.summary
+    aside = set_aside(results, nights.failed)
     made = counts["lights"] - counts["stale_lights"]
     sought = planned.summary["lights"] + planned.summary["skipped"]
     lines = [
@@ -122,6 +124,9 @@ def summarise(planned: Prepared, config: dict[str, Any], failed: bool = False, s
         f"{made} of {sought} light(s) calibrated"
     ]
     lines += [f"  {line}" for path in counts["flats"] for line in _read_left_out(results / path)]
+    lines += [f"  set aside: {path} (failed its certification; certification.csv has its figures)" for path in aside]
+    if aside and counts["stale_lights"]:
+        lines.append("  run snakemake again: the next best masters are used now")
     if counts["skipped"]:
         lines.append(f"  {counts['skipped']} light(s) skipped, for want of a master:")
     lines += [f"  {line}" for line in nights.warnings[:MOST_WARNINGS]]
