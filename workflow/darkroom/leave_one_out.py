@@ -94,9 +94,9 @@ def try_frames(
             deviation = np.sqrt(noises[number].variance(expected) + variance)
         trial = _compare(image, expected, whole, deviation, ROUNDING_NOISE * scale, grid, usable, flat)
         if trial is not None:
-            known = {} if noises is not None else {"excess": float("nan"), "error": float("nan")}
-            local = trial.local * count / len(others)  # of what the frame itself did to the master
-            trials.append(replace(trial, name=str(stack.frames[number]["name"]), local=local, **known))
+            local = trial.local * count / len(others)  # for what the frame itself did to the master
+            trial = replace(trial, name=str(stack.frames[number]["name"]), local=local)
+            trials.append(trial if noises else replace(trial, excess=float("nan"), error=float("nan")))
     return trials
 
 
