@@ -184,9 +184,10 @@ def _measure_structure(image: Image) -> float:
     if not np.isfinite(image).any():
         return math.nan
     kept = np.isfinite(image)
-    filled = np.where(kept, image - np.nanmedian(image), 0)
+    filled = np.where(kept, image - np.nanmean(image), 0)
     columns, rows = (filled.sum(axis=axis) / np.maximum(kept.sum(axis=axis), 1) for axis in (0, 1))
-    pixel = measure_spread((image - columns - rows[:, None])[:: max(1, image.shape[0] // 256)].ravel())
+    sparse = slice(None, None, max(1, image.shape[0] // 256))
+    pixel = measure_spread((image[sparse] - columns - rows[sparse, None]).ravel())
     noise = pixel**2 * (1 / image.shape[0] + 1 / image.shape[1])
     spread = sum(measure_spread(profile) ** 2 for profile in (columns, rows))
     return math.sqrt(max(spread - noise, 0))
