@@ -23,7 +23,7 @@ def make_light(recipe: dict, raw_path: str, shelf: MasterShelf, product: str) ->
 with report_to(snakemake.log[0]) as log:
     recipes = read_job(snakemake.input.recipe, snakemake.input.frames)
     problems: list[str] = []
-    shelf = MasterShelf.beside(snakemake.output[0], recipes[0], snakemake.input.get("certificates"))
+    shelf = MasterShelf.beside(snakemake.output[0], recipes[0])
     for recipe, raw_path, product in zip(recipes, snakemake.input.frames, snakemake.output, strict=True):
         if Path(product).exists() and read_stamp(Path(product)) == digest_recipe(recipe):
             print(f"{product}: up to date", file=log)

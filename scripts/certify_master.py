@@ -6,11 +6,14 @@ from darkroom.certify import certify_stack
 from darkroom.detector import read_detector
 from darkroom.job import read_job, report_to
 from darkroom.masters import MasterShelf
-from darkroom.products import write_figures
+from darkroom.products import JobProblem, write_figures
 from darkroom.stacks import prepare_stack
+from darkroom.stamps import name_refusal
 
 
-def certify_master(recipe: dict, raw_paths: list[str], shelf: MasterShelf, product: str, log: TextIO) -> None:
+def certify_master(
+    recipe: dict, raw_paths: list[str], shelf: MasterShelf, certificate: str, warn_only: bool, log: TextIO
+) -> None:
     made_by = recipe["made_by"]
     master, previous = shelf.read(recipe["master"]), shelf.read(recipe["previous"])
     stack = prepare_stack(made_by, raw_paths, shelf, read_detector(made_by, shelf))
@@ -19,12 +22,16 @@ def certify_master(recipe: dict, raw_paths: list[str], shelf: MasterShelf, produ
 
     verdict = "failed" if failures else "passed" if figures["proven"] else "unproven"
     path = recipe["master"]["path"]
-    certificate = {"master": path, "verdict": verdict, "failures": failures, "figures": figures}
-    write_figures(product, certificate, recipe)
     print(f"{path}: {verdict}", *failures, sep="\n  ", file=log)
+    found = {"master": path, "verdict": verdict, "failures": failures, "figures": figures}
+    if failures and not warn_only:  # without its certificate, nothing is made with it
+        write_figures(name_refusal(certificate), found, recipe)
+        raise JobProblem(f"{path} failed its certification: {'; '.join(failures)}")
+    write_figures(certificate, found, recipe)
 
 
 with report_to(snakemake.log[0]) as log:
     recipe = read_job(snakemake.input.recipe, snakemake.input.frames)
-    shelf = MasterShelf.beside(snakemake.output[0], recipe)  # also gives out what failed
-    certify_master(recipe, snakemake.input.frames, shelf, snakemake.output[0], log)
+    shelf = MasterShelf.beside(snakemake.output[0], recipe)
+    warn_only = snakemake.params.failed == "warn"
+    certify_master(recipe, snakemake.input.frames, shelf, snakemake.output[0], warn_only, log)

@@ -20,5 +20,5 @@ def collect_bad_pixels(recipe: dict, shelf: MasterShelf, product: str) -> None:
 
 with report_to(snakemake.log[0]):
     recipe = read_recipe_file(snakemake.input.recipe)
-    shelf = MasterShelf.beside(snakemake.output[0], recipe, snakemake.input.get("certificates"))
+    shelf = MasterShelf.beside(snakemake.output[0], recipe)
     collect_bad_pixels(recipe, shelf, snakemake.output[0])

@@ -40,5 +40,5 @@ def make_master_dark(recipe: dict, raw_paths: list[str], shelf: MasterShelf, pro
 
 with report_to(snakemake.log[0]):
     recipe = read_job(snakemake.input.recipe, snakemake.input.frames)
-    shelf = MasterShelf.beside(snakemake.output[0], recipe, snakemake.input.get("certificates"))
+    shelf = MasterShelf.beside(snakemake.output[0], recipe)
     make_master_dark(recipe, snakemake.input.frames, shelf, snakemake.output[0])

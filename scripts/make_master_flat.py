@@ -29,7 +29,7 @@ def make_master_flat(recipe: dict, raw_paths: list[str], shelf: MasterShelf, pro
             "see flat.min_counts and flat.max_counts in config.yaml"
         )
 
-    flat = combine_images(stack.images, settings["combine"], stack.noises, stack.scales)
+    flat = combine_images(stack.images, settings["combine"], stack.noises, stack.scales, stack.spread)
     level = np.float32(measure_level(flat.data, settings["normalise"]))
     image, variance = flat.data / level, flat.variance
     if variance is not None:
@@ -44,7 +44,7 @@ def make_master_flat(recipe: dict, raw_paths: list[str], shelf: MasterShelf, pro
     header = describe_master(stack.headers, recipe | {"frames": stack.frames})
     stamp_detector(header, recipe, detector)
     header["NCOMBINE"] = (len(stack.images), "frames combined")
-    header["LEVEL"] = (round(float(np.median(1 / np.array(stack.scales))), 3), "[adu] median level of the frames")
+    header["LEVEL"] = (round(float(np.median(stack.levels)), 3), "[adu] median level of the frames")
     for text in stack.left_out:
         header["HISTORY"] = f"left out {ascii(text)[1:-1]}"
     write_product(product, image, header, recipe, variance, mask)
@@ -52,5 +52,5 @@ def make_master_flat(recipe: dict, raw_paths: list[str], shelf: MasterShelf, pro
 
 with report_to(snakemake.log[0]) as log:
     recipe = read_job(snakemake.input.recipe, snakemake.input.frames)
-    shelf = MasterShelf.beside(snakemake.output[0], recipe, snakemake.input.get("certificates"))
+    shelf = MasterShelf.beside(snakemake.output[0], recipe)
     make_master_flat(recipe, snakemake.input.frames, shelf, snakemake.output[0], log)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.matching import Master
-from darkroom.stamps import STAMP
+from darkroom.stamps import STAMP, name_refusal
 
 QUARANTINE = "quarantine"
 COLUMNS = ["master", "night", "setup", "verdict", "failures"]
@@ -45,13 +45,14 @@ class Certificate:
 
 def read_verdict(results: Path, certificate: Certificate) -> Verdict | None:
     """Return the verdict that was reached by this very certificate's recipe; None if there is none yet."""
-    try:
-        content = json.loads((results / certificate.path).read_text(encoding="utf-8"))
-        if content[STAMP] != certificate.digest:
-            return None
-        return Verdict(content["verdict"], content["failures"], content["figures"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    for path in (certificate.path, name_refusal(certificate.path)):
+        try:
+            content = json.loads((results / path).read_text(encoding="utf-8"))
+            if content[STAMP] == certificate.digest:
+                return Verdict(content["verdict"], content["failures"], content["figures"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None
 
 
 def list_figures(certificates: list[Certificate]) -> tuple[list[str], list[dict[str, Any]]]:

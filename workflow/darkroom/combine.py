@@ -55,6 +55,7 @@ def combine_images(
     settings: dict[str, Any],
     noises: Sequence[FrameNoise] | None = None,
     quanta: Sequence[float] | None = None,
+    spread: float = 0.0,
 ) -> Combined:
     """Combine images of one shape by mean or median after rejection.
 
@@ -69,6 +70,8 @@ def combine_images(
     quanta : sequence of float, optional
         The size of one ADU in each image, 1 unless the image was scaled; where the noise is not known, no clip is
         tighter than the rounding to it.
+    spread : float
+        How far the levels of images that were not scaled lie apart, as a fraction: that is no reason to reject one.
     """
     rounding = ROUNDING_NOISE * float(np.median(quanta if quanta is not None else 1.0))
     rows, columns = images[0].shape
@@ -82,7 +85,8 @@ def combine_images(
         stack[~np.isfinite(stack)] = np.nan
         finite = np.isfinite(stack)
         expect_noise = None if noises is None else partial(_expect_noise, noises, band)
-        kept = ~find_rejected(stack, settings, expect_noise, rounding)
+        allow = None if noises is None else partial(_expect_noise, noises, band, spread=spread)
+        kept = ~find_rejected(stack, settings, allow, rounding)
         combined = average_kept(stack, ~kept, settings["method"])
         data[band], count[band] = combined, kept.sum(axis=0)
         if noises is not None and expect_noise is not None and variance is not None:
@@ -91,8 +95,9 @@ def combine_images(
     return Combined(data, variance, count)
 
 
-def _expect_noise(noises: Sequence[FrameNoise], band: slice, expected: Stack) -> Stack:
-    return np.sqrt(np.stack([noise.variance(expected, band) for noise in noises]))
+def _expect_noise(noises: Sequence[FrameNoise], band: slice, expected: Stack, spread: float = 0.0) -> Stack:
+    noise = np.sqrt(np.stack([noise.variance(expected, band) for noise in noises]))
+    return np.hypot(noise, spread * expected) if spread else noise
 
 
 def find_rejected(

@@ -81,6 +81,7 @@ def try_frames(
             recipe["settings"]["combine"],
             None if noises is None else [noises[other] for other in others],
             [stack.scales[other] for other in others],
+            stack.spread,
         )
         image, scale = images[number], stack.scales[number]
         expected, variance, whole = combined.data, combined.variance, sample

@@ -37,20 +37,16 @@ class Master:
 
 
 class MasterShelf:
-    """The masters and measurements below the results folder.
+    """The masters and measurements below the results folder."""
 
-    ``certificates`` are files of verdicts: a master that failed its certification is not given out.
-    """
-
-    def __init__(self, results: str, certificates: list[str] | None = None):
+    def __init__(self, results: str):
         self.results = Path(results)
         self._read: dict[str, Master] = {}
-        self._failed = dict(_read_failures(certificates or []))
 
     @classmethod
-    def beside(cls, product: str, recipe: dict[str, Any], certificates: list[str] | None = None) -> MasterShelf:
+    def beside(cls, product: str, recipe: dict[str, Any]) -> MasterShelf:
         """Return the shelf of the results folder that a product belongs to, by the path that its recipe names."""
-        return cls(product.removesuffix(recipe["product"]), certificates)
+        return cls(product.removesuffix(recipe["product"]))
 
     def read(self, wanted: dict[str, Any] | None) -> Master | None:
         """Return the master with this ``path`` and recipe ``digest``; None for None.
@@ -58,12 +54,10 @@ class MasterShelf:
         Raises
         ------
         JobProblem
-            If it is gone, damaged, made by another recipe, or failed its certification.
+            If it is gone, damaged or made by another recipe.
         """
         if wanted is None:
             return None
-        if wanted["path"] in self._failed:
-            raise JobProblem(f"{wanted['path']} failed its certification: {self._failed[wanted['path']]}")
         path = self.results / wanted["path"]
         if wanted["path"] not in self._read:
             try:
@@ -105,9 +99,3 @@ def _read_master(path: Path) -> Master:
             holds_bias=header.get("HOLDBIAS", False),
             frame_variance=header.get("FRAMEVAR"),
         )
-
-
-def _read_failures(certificates: list[str]) -> list[tuple[str, str]]:
-    """Return the masters that failed, by their paths below results, and why."""
-    found = [json.loads(Path(path).read_text(encoding="utf-8")) for path in certificates]
-    return [(figures["master"], "; ".join(figures["failures"])) for figures in found if figures["failures"]]

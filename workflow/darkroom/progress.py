@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -110,13 +111,32 @@ def say_time(seconds: float) -> str:
 
 
 def summarise(planned: Prepared, config: dict[str, Any], failed: bool = False, stream: TextIO | None = None) -> None:
-    """Look at the night again after a run; print what was made, what was not and why, and where it lies."""
+    """Look at the night again after a run; print what was made, what was not and why, and where it lies.
+
+    If masters failed their certification meanwhile, and others can take their place, the run goes on with those.
+    """
+    stream = stream or sys.stderr
     try:
         nights = prepare(config)
     except (PlanError, OSError):  # a folder is gone by now: what was planned is the best there is
         nights = planned
+    aside = set_aside(Path(nights.results), nights.failed)
+    for path in aside:
+        print(f"darkroom: failed its certification, set aside: {path}", file=stream)
+    if set(nights.failed) - set(planned.failed) and not nights.refusal and any(job.due for job in nights.jobs.values()):
+        print("darkroom: planning again, with the next best masters", file=stream, flush=True)
+        _run_again()
+    print("\n".join(_summarise(planned, nights, failed)), file=stream)
+
+
+def _run_again() -> None:
+    """Run the same command again in place of this run, which still holds the folder's lock."""
+    command = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--nolock"]
+    sys.exit(subprocess.run(command, check=False).returncode)
+
+
+def _summarise(planned: Prepared, nights: Prepared, failed: bool) -> list[str]:
     results, counts = Path(nights.results), nights.summary
-    aside = set_aside(results, nights.failed)
     made = counts["lights"] - counts["stale_lights"]
     sought = planned.summary["lights"] + planned.summary["skipped"]
     lines = [
@@ -124,9 +144,6 @@ def summarise(planned: Prepared, config: dict[str, Any], failed: bool = False, s
         f"{made} of {sought} light(s) calibrated"
     ]
     lines += [f"  {line}" for path in counts["flats"] for line in _read_left_out(results / path)]
-    lines += [f"  set aside: {path} (failed its certification; certification.csv has its figures)" for path in aside]
-    if aside and counts["stale_lights"]:
-        lines.append("  run snakemake again: the next best masters are used now")
     if counts["skipped"]:
         lines.append(f"  {counts['skipped']} light(s) skipped, for want of a master:")
     lines += [f"  {line}" for line in nights.warnings[:MOST_WARNINGS]]
@@ -135,7 +152,7 @@ def summarise(planned: Prepared, config: dict[str, Any], failed: bool = False, s
     for folder in sorted({str((results / path).parent) for path in nights.lights})[:MOST_WARNINGS]:
         lines.append(f"  lights: {folder}")
     lines.append(f"  report: {results / 'plan.txt'} (what each frame got and why), {results / 'frames.csv'}")
-    print("\n".join(lines), file=stream or sys.stderr)
+    return lines
 
 
 def _read_left_out(product: Path) -> list[str]:

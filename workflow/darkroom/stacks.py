@@ -29,17 +29,25 @@ Image = NDArray[np.floating[Any]]
 class Stack:
     """The frames that a master is combined of.
 
-    ``images`` in ADU times ``scales``, arrays of shape (rows, columns); ``saturated`` how many frames were full at
-    each pixel; ``frames`` the recipe's entries of those that were kept, and ``left_out`` why the others were not.
+    ``images`` in ADU times ``scales``, arrays of shape (rows, columns); ``levels`` of flats in ADU; ``saturated`` how
+    many frames were full at each pixel; ``frames`` the recipe's entries of those that were kept, and ``left_out`` why
+    the others were not.
     """
 
     images: list[Image] = field(default_factory=list)
     scales: list[float] = field(default_factory=list)
+    levels: list[float] = field(default_factory=list)
     frames: list[dict[str, Any]] = field(default_factory=list)
     headers: list[fits.Header] = field(default_factory=list)
     noises: list[FrameNoise] | None = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     saturated: NDArray[np.uint16] | None = None
+
+    @property
+    def spread(self) -> float:
+        """How far the levels of flats that were not scaled lie apart, as a fraction; zero for all else."""
+        scaled = np.array(self.levels) * self.scales[: len(self.levels)]
+        return float(np.max(np.abs(scaled / np.median(scaled) - 1), initial=0.0))
 
     @property
     def mostly_saturated(self) -> NDArray[np.bool_]:
@@ -71,7 +79,9 @@ def prepare_stack(recipe: dict[str, Any], raw_paths: Sequence[str], shelf: Maste
             if reason := judge_flat(raw.data, image, settings, recipe["saturation"]):
                 stack.left_out.append(f"{frame['name']}: {reason}")
                 continue
-            scale = 1.0 if settings["scale"] == "none" else 1 / measure_level(image, settings["scale"])
+            level = measure_level(image, "mean" if settings["scale"] == "mean" else "median")
+            stack.levels.append(level)
+            scale = 1.0 if settings["scale"] == "none" else 1 / level
         elif recipe["kind"] == "dark" and recipe["per_second"]:
             scale = 1 / frame["exposure"]
         stack.images.append(image * np.float32(scale))
@@ -100,17 +110,17 @@ def split_by_level(stack: Stack) -> tuple[Image, Image] | tuple[None, None]:
 
     Their ratio is one where a pixel is linear.
     """
-    order = np.argsort(stack.scales)[::-1]
-    faint, bright = np.array_split(order, 2)
-    if not bright.size or np.mean(np.take(stack.scales, faint)) < LEVELS_APART * np.mean(np.take(stack.scales, bright)):
+    faint, bright = np.array_split(np.argsort(stack.levels), 2)
+    if not bright.size or np.mean(np.take(stack.levels, bright)) < LEVELS_APART * np.mean(np.take(stack.levels, faint)):
         return None, None
     return _average(stack, faint), _average(stack, bright)
 
 
 def _average(stack: Stack, chosen: NDArray[np.intp]) -> Image:
+    """Return the mean of some flats, each divided by its level."""
     total = np.zeros_like(stack.images[0])
     for number in chosen:
-        total += stack.images[number]
+        total += stack.images[number] / np.float32(stack.levels[number] * stack.scales[number])
     return total / np.float32(len(chosen))
 
 

@@ -14,6 +14,11 @@ TABLE = "RECIPE"  # the extension that holds the recipe itself, as JSON
 BLOCK, CARD = 2880, 80
 
 
+def name_refusal(certificate: str) -> str:
+    """Return where the verdict on a master that failed is kept: the certificate itself is given to good ones only."""
+    return f"{certificate.removesuffix('.json')}.failed.json"
+
+
 def digest_recipe(recipe: dict[str, Any]) -> str:
     """Return 32 hex digits that stand for the recipe's content."""
     text = json.dumps(recipe, sort_keys=True)

@@ -26,6 +26,8 @@ rule certify_master:
         recipe=recipe_file("certificates/{master}"),
         frames=ancient(raw_frames("certificates/{master}")),
         masters=masters_used("certificates/{master}"),
+    params:
+        failed=config.get("certification", {}).get("failed", "replace"),
     output:
         f"{RESULTS}/{{night}}/{{setup}}/certificates/{{master}}.json",
     log:
