@@ -46,8 +46,10 @@ class Stack:
     @property
     def spread(self) -> float:
         """How far the levels of flats that were not scaled lie apart, as a fraction; zero for all else."""
-        scaled = np.array(self.levels) * self.scales[: len(self.levels)]
-        return float(np.max(np.abs(scaled / np.median(scaled) - 1), initial=0.0))
+        if not self.levels:
+            return 0.0
+        scaled = np.array(self.levels) * self.scales
+        return float(np.abs(scaled / np.median(scaled) - 1).max())
 
     @property
     def mostly_saturated(self) -> NDArray[np.bool_]:
