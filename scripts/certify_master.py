@@ -33,5 +33,4 @@ def certify_master(
 with report_to(snakemake.log[0]) as log:
     recipe = read_job(snakemake.input.recipe, snakemake.input.frames)
     shelf = MasterShelf.beside(snakemake.output[0], recipe)
-    warn_only = snakemake.params.failed == "warn"
-    certify_master(recipe, snakemake.input.frames, shelf, snakemake.output[0], warn_only, log)
+    certify_master(recipe, snakemake.input.frames, shelf, snakemake.output[0], snakemake.params.warn_only, log)

@@ -38,7 +38,7 @@ def run_job(nights: Prepared, job: Job) -> None:
     snakemake = Snakemake(
         input_=files,
         output=OutputFiles([str(results / path) for path in job.products]),
-        params=Params(fromdict={"results": nights.results}),
+        params=Params(fromdict={"warn_only": nights.warn_only}),
         wildcards=Wildcards(),
         threads=1,
         resources=ResourceList(),

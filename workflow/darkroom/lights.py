@@ -54,7 +54,7 @@ def calibrate_light(raw: CCDData, recipe: dict[str, Any], shelf: MasterShelf, de
     settings = recipe["settings"]
     bias, dark, flat = (shelf.read(recipe[kind]) for kind in ("bias", "dark", "flat"))
     scale = recipe["dark"]["scale"] if dark else 1.0
-    full = trim_frame(raw, settings["overscan"]).data >= (recipe["saturation"] or FULL_SCALE)
+    counts, limit = trim_frame(raw, settings["overscan"]).data, recipe["saturation"] or FULL_SCALE
 
     signal = remove_pedestal(
         subtract_overscan(raw, settings["overscan"]), bias.image if bias else None, linearity=settings["linearity"]
@@ -62,8 +62,8 @@ def calibrate_light(raw: CCDData, recipe: dict[str, Any], shelf: MasterShelf, de
     light = remove_pedestal(signal, dark=dark.image if dark else None, scale=scale)
     variance = _find_variance(signal, light, recipe, (bias, dark, scale), detector) if detector.is_known else None
     mask = _inherit(light.data, [master for master in (bias, dark, flat) if master])
-    spilled = find_saturated(full, True, settings["saturation_grow"], settings["saturation_bleed"])
-    flag(mask, spilled, Bit.SATURATED)
+    saturated = find_saturated(counts, limit, settings["saturation_grow"], settings["saturation_bleed"])
+    flag(mask, saturated, Bit.SATURATED)
 
     if flat:
         light, unflattened = divide_flat(light, flat.image, settings["flat_minimum"])
@@ -83,7 +83,7 @@ def calibrate_light(raw: CCDData, recipe: dict[str, Any], shelf: MasterShelf, de
                 f"{name}: cosmic rays need a gain and a read noise, which the frames did not tell; "
                 "detector.gain and detector.read_noise in config.yaml do"
             )
-        light = _treat_cosmic_rays(light, variance, full, mask, settings["cosmic_rays"])
+        light = _treat_cosmic_rays(light, variance, counts >= limit, mask, settings["cosmic_rays"])
     return _repair(CalibratedLight(light.data, variance, mask, gain), settings)
 
 

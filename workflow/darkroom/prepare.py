@@ -31,7 +31,10 @@ class PlanError(ValueError):
 
 @dataclass
 class Prepared:
-    """What the rules look up: jobs by name, and the products that ``all`` asks for, all below ``results``."""
+    """What the rules look up: jobs by name, and the products that ``all`` asks for, all below ``results``.
+
+    ``failed`` are masters that failed their certification, of which ``warn_only`` says that they are used.
+    """
 
     results: str
     jobs: dict[str, Job]
@@ -39,6 +42,7 @@ class Prepared:
     lights: list[str]
     masters: list[str]
     failed: list[str]
+    warn_only: bool
     warnings: list[str]
     refusal: str
     summary: dict[str, Any]
@@ -96,6 +100,7 @@ def prepare(config: dict[str, Any]) -> Prepared:
         lights=[light.path for light in plan.made],
         masters=[master.path for master in plan.masters],
         failed=[master.path for master in plan.failed],
+        warn_only=settings["certification"]["failed"] == "warn",
         warnings=warnings,
         refusal=_refuse(plan, settings),
         summary=_summarise(plan, reasons),

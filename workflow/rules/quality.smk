@@ -27,7 +27,7 @@ rule certify_master:
         frames=ancient(raw_frames("certificates/{master}")),
         masters=masters_used("certificates/{master}"),
     params:
-        failed=config.get("certification", {}).get("failed", "replace"),
+        warn_only=NIGHTS.warn_only,
     output:
         f"{RESULTS}/{{night}}/{{setup}}/certificates/{{master}}.json",
     log:
