@@ -50,7 +50,7 @@ def test_empty_settings_get_every_default():
     assert settings["site"] == {"longitude": None, "night_offset_hours": None}
     assert settings["dark"]["exposure_tolerance"] == 0.5
     assert settings["flat"]["combine"] == {"method": "mean", "reject": "sigma", "sigma": 5.0, "low": 1, "high": 1}
-    assert settings["lights"]["cosmic_rays"]["contrast"] == 5.0
+    assert settings["lights"]["cosmic_rays"]["contrast"] == 4.5
     for path, part in leaves(SCHEMA):
         assert look_up(settings, path) == part["default"], path
 
@@ -61,7 +61,7 @@ def test_what_is_given_stays_and_its_neighbours_get_defaults():
     assert settings["bias"]["use"] is True
     assert settings["dark"]["combine"]["sigma"] == 5.0
     assert settings["lights"]["cosmic_rays"]["use"] is True
-    assert settings["lights"]["cosmic_rays"]["sigma"] == 4.5
+    assert settings["lights"]["cosmic_rays"]["sigma"] == 4.8
 
 
 def test_defaults_of_one_call_do_not_leak_into_the_next():
@@ -193,6 +193,12 @@ def test_key_with_a_line_break_stays_on_one_line():
         ({"dark": {"per_second": True, "scale": False}}, "dark.per_second: a rate is always scaled"),
         ({"flat": {"min_counts": 500, "max_counts": 500}}, "max_counts 500 is not above min_counts 500"),
         ({"headers": {"cards": {"kind": ["K"]}, "kind_from": ["name"]}}, "kind_from does not ask the header"),
+        ({"lights": {"repair_columns": ["[5:6,1:9]", "5:6"]}}, "lights.repair_columns: '5:6' is not a section"),
+        ({"detector": {"linearity": [1.0]}, "bias": {"use": False}}, "detector.linearity: counts from the bias"),
+        (
+            {"detector": {"linearity": [1.0]}, "dark": {"subtract_bias": False}},
+            "dark.subtract_bias to true or dark.use",
+        ),
     ],
 )
 def test_impossible_combination_is_refused(config, words):
@@ -210,6 +216,9 @@ def test_combinations_that_only_look_impossible_pass():
     check_settings({"site": {"longitude": 0, "night_offset_hours": None}})
     check_settings({"headers": {"kind_from": ["folder"]}})
     check_settings({"headers": {"kind_from": ["header"], "cards": {"kind": ["K"]}}})
+    check_settings({"detector": {"linearity": [1.0, 1e-6]}})
+    check_settings({"detector": {"linearity": [1.0]}, "dark": {"use": False, "subtract_bias": False}})
+    check_settings({"lights": {"repair_columns": ["[5:6,1:9]"]}, "bias": {"use": False}})
     check_settings({"flat": {"min_counts": 0, "max_counts": 1}, "overscan": {"section": "[1:2,1:9]"}})
 
 

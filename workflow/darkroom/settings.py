@@ -190,6 +190,7 @@ def _explain(error: Any) -> str:
 
 def _contradictions(settings: dict[str, Any]) -> Iterator[str]:
     raw, site, overscan = settings["raw"], settings["site"], settings["overscan"]
+    columns, linearity = settings["lights"]["repair_columns"], settings["detector"]["linearity"]
     bias, dark, flat = settings["bias"], settings["dark"], settings["flat"]
     if not raw:
         yield "raw: names no folder"
@@ -199,12 +200,18 @@ def _contradictions(settings: dict[str, Any]) -> Iterator[str]:
         yield f"results: {settings['results']!r} holds braces or unprintable characters; name another folder"
     if site["longitude"] is not None and site["night_offset_hours"] is not None:
         yield "site: longitude and night_offset_hours are two rules for one thing; give one of them"
-    for key in ("section", "trim"):
-        if overscan[key] is not None:
+    named = [("overscan.section", overscan["section"]), ("overscan.trim", overscan["trim"])]
+    for where, text in [*named, *(("lights.repair_columns", text) for text in columns)]:
+        if text is not None:
             try:
-                parse_section(overscan[key])
+                parse_section(text)
             except ValueError as error:
-                yield f"overscan.{key}: {error}"
+                yield f"{where}: {error}"
+    if linearity and not (bias["use"] and (dark["subtract_bias"] or not dark["use"])):
+        yield (
+            "detector.linearity: counts from the bias, which must be off before the dark: set bias.use to true, and "
+            "dark.subtract_bias to true or dark.use to false"
+        )
     if dark["use"] and dark["per_second"]:
         if not (bias["use"] and dark["subtract_bias"]):
             yield "dark.per_second: a rate needs darks free of bias: set bias.use and dark.subtract_bias to true"
