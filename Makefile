@@ -12,10 +12,10 @@ export HOME := $(CURDIR)/.venv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo lint test lock clean
+.PHONY: help env demo lint test test-cosmics lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 env: $(READY)  ## build .venv from the lock file
 
@@ -46,6 +46,9 @@ lint: env  ## check style and types
 
 test: lint  ## lint, then run the tests
 	$(BIN)/pytest -n 2
+
+test-cosmics: env  ## search for cosmic rays on every kind of simulated exposure (minutes)
+	$(BIN)/pytest -n 2 -m extra tests/unit/test_cosmic_rays.py
 
 # Keeps every pin that still fits; make lock UPGRADE=--upgrade takes the newest. One version
 # of each package for all Pythons, so that all of them calculate alike.

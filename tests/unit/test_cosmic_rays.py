@@ -44,7 +44,7 @@ def test_hits_are_found_and_stars_left_alone(fwhm):
     judge(sum(count(simulate_exposure(case, 1, (256, 256))) for case in list_cases() if case.fwhm == fwhm))
 
 
-@pytest.mark.slow
+@pytest.mark.extra
 @pytest.mark.parametrize("case", list_cases(), ids=lambda case: case.name)
 def test_hits_are_found_and_stars_left_alone_in_each_case(case):
     judge(sum(count(simulate_exposure(case, seed)) for seed in range(4)))
