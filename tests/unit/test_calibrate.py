@@ -1,4 +1,4 @@
-"""Calibrating, against arithmetic by hand: pedestals, flats with holes, judgement of flats, cosmic rays."""
+"""Calibrating, against arithmetic by hand: pedestals, linearity, flats with holes, judgement of flats."""
 
 import numpy as np
 import pytest
@@ -9,12 +9,11 @@ from darkroom.calibrate import (
     divide_flat,
     find_unflattened,
     judge_flat,
+    linearise,
     measure_level,
-    remove_cosmic_rays,
     remove_pedestal,
 )
 
-COSMICS = {"gain": 2.0, "read_noise": 6.0, "sigma": 4.5, "neighbour_fraction": 0.3, "contrast": 5.0}
 NAN = float("nan")
 
 
@@ -56,6 +55,34 @@ def test_frames_that_come_in_are_not_changed():
     light, bias, dark, flat = image([[1200]]), image([[1000]]), image([[10]]), image([[0.5]], "")
     divide_flat(remove_pedestal(light, bias, dark, 2.0), flat, 0.0)
     assert [frame.data.tolist() for frame in (light, bias, dark, flat)] == [[[1200]], [[1000]], [[10]], [[0.5]]]
+
+
+@pytest.mark.parametrize(
+    ("coefficients", "value", "expected"),
+    [
+        ([1.0], 1234.0, 1234.0),
+        ([1.0, 1e-6], 20000.0, 20000.0 + 400.0),
+        ([0.99, 0.0, 1e-12], 30000.0, 29700.0 + 27.0),
+        ([1.1, 1e-6], 0.0, 0.0),
+        ([1.1, 1e-6], -20.0, -22.0),  # the slope at zero: a polynomial would turn up again
+    ],
+)
+def test_counts_become_linear_by_the_polynomial(coefficients, value, expected):
+    result = linearise(image([[value]]), coefficients)
+    assert result.data[0, 0] == pytest.approx(expected, rel=1e-6)
+    assert result.data.dtype == np.float32
+    assert (result.unit, result.meta["OBJECT"]) == (u.adu, "M67")
+
+
+def test_linearity_counts_from_the_bias_and_comes_before_the_dark():
+    light, bias, dark = image([[21000, 990]]), image([[1000, 1000]]), image([[100, 7]])
+    result = remove_pedestal(light, bias, dark, scale=2.0, linearity=[1.0, 1e-6])
+    np.testing.assert_allclose(result.data, [[20000 + 400 - 200, -10 - 14]], rtol=1e-6)
+
+
+def test_what_is_no_number_stays_none_through_the_polynomial():
+    data = linearise(image([[NAN, 100.0]]), [1.0, 1e-6]).data
+    assert np.isnan(data).tolist() == [[True, False]]
 
 
 def test_flat_divides_and_is_not_normalised_again():
@@ -138,34 +165,3 @@ def test_a_star_in_a_flat_does_not_saturate_it():
     raw = np.full((5, 5), 30000.0)
     raw[2, 2] = 65535
     assert judge_flat(raw, raw - 1000, {"min_counts": 500, "max_counts": None}, None) == ""
-
-
-@pytest.fixture
-def sky():
-    """A sky of 500 ADU at 2 e-/ADU with its Poisson and read noise: 16.1 ADU, and a star."""
-    rng = np.random.default_rng(1)
-    y, x = np.mgrid[:60, :60]
-    star = 3000 * np.exp(-((x - 40) ** 2 + (y - 15) ** 2) / (2 * 2.0**2))
-    return (rng.poisson(2 * (500 + star)) + rng.normal(0, 6, (60, 60))) / 2
-
-
-def test_cosmic_ray_is_removed_and_the_rest_stays(sky):
-    hit = sky.copy()
-    hit[30, 20:24] += 4000
-    cleaned = remove_cosmic_rays(image(hit), np.zeros(sky.shape, bool), COSMICS)
-    assert cleaned.data[30, 20:24] == pytest.approx(500, abs=60)
-    near = np.zeros(sky.shape, bool)
-    near[28:33, 18:26] = True
-    changed = (cleaned.data != np.float32(hit)) & ~near
-    assert changed.mean() < 0.005
-    assert cleaned.data[13:18, 38:43] == pytest.approx(np.float32(sky)[13:18, 38:43])  # the star
-    assert cleaned.data.dtype == np.float32
-    assert (cleaned.unit, cleaned.meta["OBJECT"]) == (u.adu, "M67")
-
-
-def test_star_that_was_full_is_no_cosmic_ray(sky):
-    full = sky.copy()
-    full[14:17, 39:42] = 20000  # what was left of a full well after bias and flat
-    saturated = full == 20000
-    spared = remove_cosmic_rays(image(full), saturated, COSMICS)
-    np.testing.assert_array_equal(spared.data[saturated], np.float32(20000))

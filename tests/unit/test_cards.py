@@ -22,7 +22,8 @@ def make_recipe(kind="light", overscan=None, **frames):
         {"name": name, "digest": f"digest of {name!a}", "start": start, "exposure": exposure}
         for name, (start, exposure) in frames.items()
     ]
-    return {"kind": kind, "settings": {"overscan": overscan}, "frames": described}
+    holds = {"unit": "relative" if kind == "flat" else "adu", "bias": kind != "flat"}
+    return {"kind": kind, "settings": {"overscan": overscan}, "frames": described, "holds": holds}
 
 
 def make_wcs_header():
@@ -124,7 +125,7 @@ def test_master_keeps_only_the_cards_on_which_all_frames_agree():
         header["COMMENT"] = "written of one exposure"
     frames = {name: ("2024-03-11T02:00:00.000", 60.0) for name in "abc"}
     master = describe_master([first, second, third], make_recipe("dark", **frames))
-    own = {"IMAGETYP", "EXPTIME", "DATE-OBS", "DATE-END"}
+    own = {"IMAGETYP", "EXPTIME", "BUNIT", "DATE-OBS", "DATE-END"}
     assert set(master) == {"INSTRUME", "GAIN", "XBINNING", "FLIPPED", "ESO DET ID"} | own
     assert {name: master[name] for name in ("INSTRUME", "GAIN", "FLIPPED")} == {
         "INSTRUME": "CCD",
@@ -159,7 +160,7 @@ def test_master_has_no_place_on_the_sky():
     raw.update({"CRPIX1A": 1.0, "CTYPE1A": "x", "PV1_1": 0.5, "EQUINOX": 2000.0})
     frames = {name: ("2024-03-11T02:00:00.000", 1.0) for name in "ab"}
     master = describe_master([raw, raw.copy()], make_recipe("flat", **frames))
-    assert set(master) == {"IMAGETYP", "EXPTIME", "DATE-OBS", "DATE-END"}
+    assert set(master) == {"IMAGETYP", "EXPTIME", "BUNIT", "DATE-OBS", "DATE-END"}
 
 
 def test_old_names_are_renamed_and_do_not_overrule_new_ones():

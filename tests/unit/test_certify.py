@@ -424,8 +424,17 @@ def test_the_sample_of_a_large_frame_is_whole_bands_spread_over_it():
 SCRIPT = Path(__file__).parents[2] / "scripts" / "certify_master.py"
 
 
-@pytest.mark.parametrize(("offset", "verdict"), [(0, "passed"), (30, "failed")])
-def test_the_script_writes_a_certificate(tmp_path, offset, verdict):
+@pytest.mark.parametrize(
+    ("offset", "warn_only", "verdict", "written"),
+    [
+        (0, False, "passed", "master_bias.certificate.json"),
+        (30, False, "failed", "master_bias.certificate.failed.json"),
+        (30, True, "failed", "master_bias.certificate.json"),
+    ],
+)
+def test_the_script_gives_a_certificate_to_good_masters_alone_unless_told_to_warn(
+    tmp_path, offset, warn_only, verdict, written
+):
     camera, rng = small(1), np.random.default_rng(1)
     raw, results = tmp_path / "raw", tmp_path / "results"
     raw.mkdir()
@@ -460,12 +469,20 @@ def test_the_script_writes_a_certificate(tmp_path, offset, verdict):
     (tmp_path / "recipe.json").write_text(json.dumps({"recipe": recipe}))
     product = results / recipe["product"]
     job = SimpleNamespace(recipe=str(tmp_path / "recipe.json"), frames=paths, masters=[])
-    snakemake = SimpleNamespace(input=job, output=[str(product)], log=[str(tmp_path / "log.txt")])
-    runpy.run_path(str(SCRIPT), init_globals={"snakemake": snakemake})
-    certificate = json.loads(product.read_text())
+    params, log = SimpleNamespace(warn_only=warn_only), tmp_path / "log.txt"
+    snakemake = SimpleNamespace(input=job, output=[str(product)], params=params, log=[str(log)])
+    if product.name == written:
+        runpy.run_path(str(SCRIPT), init_globals={"snakemake": snakemake})
+    else:
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(SCRIPT), init_globals={"snakemake": snakemake})
+        assert end.value.code == 1
+        assert "master_bias.fits failed its certification: " in log.read_text()
+    assert sorted(path.name for path in product.parent.iterdir()) == sorted(["master_bias.fits", written])
+    certificate = json.loads(product.with_name(written).read_text())
     assert certificate["master"] == "n/s/master_bias.fits"
     assert certificate["verdict"] == verdict
     assert bool(certificate["failures"]) == (verdict == "failed")
     assert certificate["figures"]["frames"] == 4
     assert certificate["recipe"] == recipe
-    assert f"master_bias.fits: {verdict}" in (tmp_path / "log.txt").read_text()
+    assert f"master_bias.fits: {verdict}" in log.read_text()

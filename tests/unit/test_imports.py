@@ -15,7 +15,18 @@ from tests.unit.builders import write_raw
 ROOT = Path(__file__).parents[2]
 HEAVY = {"ccdproc", "scipy", "matplotlib", "astropy.nddata", "astroscrappy", "pandas"}
 PLANNER = {"settings", "folders", "headers", "readings", "frames", "nights", "setups", "matching", "plan", "plan_text"}
-PLANNER |= {"recipes", "staleness", "prepare", "progress"}
+PLANNER |= {
+    "recipes",
+    "staleness",
+    "prepare",
+    "progress",
+    "jobs",
+    "contracts",
+    "certificates",
+    "measurements",
+    "findings",
+}
+PLANNER |= {"plan_masters", "temperatures", "quantities", "processed"}
 
 
 def imports_of(text):

@@ -1,4 +1,4 @@
-"""Products: written whole or not at all, the same bytes for the same content, and held to their recipe."""
+"""Products: written whole or not at all, the same bytes for the same content, with what is known of each pixel."""
 
 import json
 import shutil
@@ -10,9 +10,10 @@ import pytest
 from astropy.io import fits
 from astropy.nddata import CCDData
 
-from darkroom.products import JobProblem, MasterShelf, read_raw, write_product
+from darkroom.products import JobProblem, read_raw, write_figures, write_product
+from darkroom.quality import Bit
 from darkroom.raw import digest_file
-from darkroom.stamps import digest_recipe
+from darkroom.stamps import digest_recipe, read_recipe, read_stamp
 from tests.unit.builders import write_raw
 
 IMAGE = np.random.default_rng(1).normal(500, 20, (30, 40)).astype(np.float32)
@@ -199,26 +200,32 @@ def test_raw_frame_that_is_gone_changed_or_cut_is_a_problem_in_one_line(tmp_path
         read_raw(str(path), "any")
 
 
-def test_masters_are_read_once_and_held_to_their_recipe(tmp_path):
-    recipe = make_recipe()
-    path = write(tmp_path / "n" / "master.fits")
-    wanted = {"path": "n/master.fits", "digest": digest_recipe(recipe)}
-    shelf = MasterShelf(str(tmp_path))
-    master = shelf.read(wanted)
-    np.testing.assert_array_equal(master.data, IMAGE)
-    assert shelf.read(None) is None
-    with pytest.raises(JobProblem, match="made by another recipe than the plan's"):
-        MasterShelf(str(tmp_path)).read(wanted | {"digest": "0" * 32})
-    path.unlink()
-    assert shelf.read(wanted) is master
-    with pytest.raises(JobProblem, match="the master cannot be read"):
-        MasterShelf(str(tmp_path)).read(wanted)
+def test_figures_are_stamped_with_their_recipe_and_hold_no_nan(tmp_path):
+    path, recipe = tmp_path / "n" / "gain.json", make_recipe(kind="gain")
+    write_figures(str(path), {"gain": {"value": 1.5}}, recipe)
+    first = path.read_bytes()
+    assert json.loads(first) == {"RECIPE": digest_recipe(recipe), "gain": {"value": 1.5}, "recipe": recipe}
+    assert read_stamp(path) == digest_recipe(recipe)
+    assert read_recipe(path) == recipe
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_figures(str(path), {"gain": float("nan")}, recipe)
+    assert path.read_bytes() == first
+    assert leftovers(path.parent) == ["gain.json"]
 
 
-@pytest.mark.filterwarnings("ignore:File may have been truncated")
-@pytest.mark.parametrize("length", [0, 80, 2880, 5000])
-def test_damaged_master_is_a_problem_in_one_line(tmp_path, length):
-    path = write(tmp_path / "m.fits")
-    path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(JobProblem, match=r"m\.fits: (the master cannot be read|made by another recipe)"):
-        MasterShelf(str(tmp_path)).read({"path": "m.fits", "digest": digest_recipe(make_recipe())})
+def test_error_bars_and_quality_plane_are_written_beside_the_image(tmp_path):
+    variance = np.full(IMAGE.shape, 9.0, np.float32)
+    mask = np.zeros(IMAGE.shape, np.uint8)
+    variance[0, 0], mask[0, 1] = np.nan, Bit.HOT | Bit.SATURATED
+    path = tmp_path / "x.fits"
+    write_product(str(path), IMAGE, fits.Header({"BUNIT": "electron"}), make_recipe(), variance, mask)
+    with fits.open(path, checksum=True) as hdus:
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "UNCERT", "MASK", "RECIPE"]
+        assert (hdus["UNCERT"].header["UTYPE"], hdus["UNCERT"].header["BUNIT"]) == ("StdDevUncertainty", "electron")
+        assert (hdus["MASK"].header["BITPIX"], hdus["MASK"].header["BIT1"]) == (8, "HOT")
+        assert hdus["MASK"].data[0, :3].tolist() == [0, 6, 0]
+    image = CCDData.read(path)
+    assert image.unit == "electron"
+    assert np.isnan(image.uncertainty.array[0, 0])
+    assert image.uncertainty.array[1, 1] == 3.0
+    assert np.argwhere(image.mask).tolist() == [[0, 1]]
