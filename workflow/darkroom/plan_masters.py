@@ -18,10 +18,17 @@ from darkroom.temperatures import mean_temperature, name_temperatures, split_by_
 
 @dataclass(frozen=True)
 class Refusal:
-    """A master that is not made or not used although there are frames for it, and what it lacks."""
+    """A master that is not made or, having ``failed``, not used, although there are frames for it; and why."""
 
     master: Master
     miss: Miss
+    failed: bool = False
+
+    def __str__(self) -> str:
+        which = f"{self.master.label} of {self.master.night}"
+        if self.failed:
+            return f"{which} failed its certification: {self.miss.there}; {self.miss.remedy}"
+        return f"{which} cannot be made: {self.miss}"
 
 
 Group = tuple[tuple[Any, ...], list[Frame]]
@@ -121,7 +128,7 @@ class MasterPlanner:
                 miss = miss_contract(master.night, master.setup, f"its frames' calibration {breach}")
             if miss:
                 refused.append(master)
-                self.refused.append(Refusal(master, miss))
+                self.refused.append(Refusal(master, miss, failed=any(master is one for one in self.failed)))
             else:
                 masters.append(master)
         return Shelf(kind, self.settings[kind], masters, refused)

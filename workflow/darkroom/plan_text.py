@@ -92,10 +92,7 @@ def plan_rows(plan: Plan, reasons: dict[str, str]) -> tuple[list[str], Iterator[
 def list_problems(plan: Plan, most: int = MOST_NAMED) -> list[str]:
     """Return a line for each reason for which frames, masters or lights are left out, naming up to ``most`` of each."""
     lines = _name_frames({frame.name: frame.problem for frame in plan.frames}, most)
-    refusals = [refusal for refusal in plan.refused if not refusal.miss.derived]
-    lines += [
-        f"{refusal.master.label} of {refusal.master.night} cannot be made: {refusal.miss}" for refusal in refusals
-    ]
+    lines += [str(refusal) for refusal in plan.refused if not refusal.miss.derived]
     return lines + list(_list_skipped(plan, most))
 
 
