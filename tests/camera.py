@@ -28,6 +28,7 @@ class Camera:
     bias_structure: float = 4.0  #: amplitude of the bias pattern, ADU
     dark_current: float = 0.1  #: e-/s
     hot_fraction: float = 0.001  #: fraction of pixels that are hot
+    vignetting: float = 0.12  #: loss of light halfway along an edge, twice that in a corner
     saturation: int = 65535  #: ADU
     overscan: int = 0  #: columns added on the right that see no light
     name: str = "Simulated CCD"
@@ -52,7 +53,7 @@ class Camera:
         rng = np.random.default_rng([self.seed, 3, zlib.crc32(filter.encode())])
         y, x = self._make_grid()
         y0, x0 = rng.uniform(-0.2, 0.2, 2)
-        flat = (1 - 0.12 * ((y - y0) ** 2 + (x - x0) ** 2)) * rng.normal(1, 0.01, self.shape)
+        flat = (1 - self.vignetting * ((y - y0) ** 2 + (x - x0) ** 2)) * rng.normal(1, 0.01, self.shape)
         for _ in range(5):
             y0, x0 = rng.uniform(-0.9, 0.9, 2)
             ring = (np.hypot(y - y0, x - x0) - rng.uniform(0.05, 0.1)) / 0.03
