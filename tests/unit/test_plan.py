@@ -165,13 +165,15 @@ def test_flat_gets_the_dark_of_each_of_its_frames():
 
 
 def test_cosmic_rays_need_gain_and_read_noise():
-    frames = make_night()
-    plan = plan_of(frames, lights__cosmic_rays__use=True)
-    assert [miss.kind for miss in plan.skipped[0].misses] == ["gain", "read_noise"]
-    settings = {"lights__cosmic_rays__use": True, "lights__cosmic_rays__gain": 1.5}
+    frames = [frame for frame in make_night() if frame.kind in ("light", "bias")][1:]  # one bias measures nothing
+    switches = {"dark__use": False, "flat__use": False, "lights__cosmic_rays__use": True}
+    assert [miss.kind for miss in plan_of(frames, **switches).skipped[0].misses] == ["gain", "read_noise"]
     for frame in frames:
         frame.read_noise = 8.0
-    assert len(plan_of(frames, **settings).made) == 2
+    assert [miss.kind for miss in plan_of(frames, **switches).skipped[0].misses] == ["gain"]
+    assert len(plan_of(frames, detector__gain=1.5, **switches).made) == 2
+    # pairs of biases and flats tell both
+    assert len(plan_of(make_night(), lights__cosmic_rays__use=True).made) == 2
 
 
 def test_lights_of_equal_names_in_one_night_have_products_of_their_own():

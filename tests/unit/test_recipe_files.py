@@ -8,7 +8,7 @@ from astropy.io import fits
 
 from darkroom.jobs import plan_jobs
 from darkroom.plan import make_plan
-from darkroom.products import write_product
+from darkroom.products import write_figures, write_product
 from darkroom.recipes import write_recipes
 from darkroom.staleness import Products, write_atomically, write_if_changed
 from tests.unit.builders import make_night, overlay
@@ -29,17 +29,20 @@ def test_text_is_written_only_if_it_differs(tmp_path):
 
 def make_products(results, jobs, plan):
     """Write what jobs would: products that bear the digests of the plan."""
-    items = {item.path: item for item in [*plan.masters, *plan.made]}
+    items = {item.path: item for item in plan.list_all()}
     for path in [path for job in jobs for path in job.products]:
-        write_product(str(results / path), np.zeros((2, 2)), fits.Header(), items[path].recipe)
+        if path.endswith(".json"):
+            write_figures(str(results / path), {}, items[path].recipe)
+        else:
+            write_product(str(results / path), np.zeros((2, 2)), fits.Header(), items[path].recipe)
 
 
-def settle(results, lights_per_job=48, frames=None, **settings):
+def settle(results, frames=None, **settings):
     """The plan and its jobs, as while Snakemake parses."""
     chosen = overlay(**settings)
     plan = make_plan(frames or make_night(), chosen)
     write_recipes(plan, chosen)
-    return plan, plan_jobs(plan, Products(results, {}), lights_per_job)
+    return plan, plan_jobs(plan, Products(results, {}), chosen)
 
 
 def is_newer(results, job):
@@ -74,7 +77,7 @@ def test_stale_light_leaves_its_batch(tmp_path):
         "lights_V_60s_000": (False, 1),
         "lights_V_60s_000_stale": (True, 1),
     }
-    assert len({job.id for job in jobs}) == len(jobs)
+    assert len({job.id for job in lights.values()}) == 2
 
 
 def test_recipe_file_tells_apart_what_it_replaces(tmp_path):
@@ -109,8 +112,10 @@ def test_masters_that_are_gone(tmp_path):
     """They are due only where they are needed, and what is fresh lets go of those that come back for others."""
     plan, jobs = settle(tmp_path)
     make_products(tmp_path, jobs, plan)
-    for job in jobs[:2]:
-        (tmp_path / job.products[0]).unlink()
+    gone = {"make_master_bias", "make_master_dark"}
+    for job in jobs:
+        if job.kind in gone:
+            (tmp_path / job.products[0]).unlink()
     _, jobs = settle(tmp_path)
     assert {job.name.rpartition("/")[2] for job in jobs if job.stale} == {"master_bias", "master_dark_60s"}
     assert not any(job.due for job in jobs)
@@ -118,7 +123,37 @@ def test_masters_that_are_gone(tmp_path):
     _, jobs = settle(tmp_path)
     names = {job.name.rpartition("/")[2]: job for job in jobs}
     stale = names["lights_V_60s_000_stale"]
-    assert [job for job in jobs if job.due] == [names["master_bias"], names["master_dark_60s"], stale]
-    assert len(stale.masters) == 3
-    assert names["master_flat_V"].masters == []
-    assert names["lights_V_60s_000"].masters == [names["master_flat_V"].products[0]]
+    assert {job.name for job in jobs if job.due} == {stale.name} | {job.name for job in jobs if job.kind in gone}
+    bias, dark, flat = (f"2024-03-10/ccd/{stem}.fits" for stem in ("master_bias", "master_dark_60s", "master_flat_V"))
+    figures = ["2024-03-10/ccd/gain.json", "2024-03-10/ccd/read_noise.json"]
+    assert stale.masters == sorted([bias, dark, flat, *figures])
+    by_product = {job.products[0]: job for job in jobs}
+    assert by_product[flat].masters == figures
+    assert names["lights_V_60s_000"].masters == sorted([flat, *figures])
+    assert len(stale.certificates) == 3
+
+
+def test_nothing_is_made_with_a_master_before_its_certificate_unless_told_to_warn(tmp_path):
+    """The certificate itself comes after the master alone, of those masters that hold its frames' bias and dark."""
+    for failed in ("replace", "stop", "warn"):
+        jobs = {job.products[0].partition("ccd/")[2]: job for job in settle(tmp_path, certification__failed=failed)[1]}
+        wanted = {} if failed == "warn" else {"bias", "dark_60s", "flat_V"}
+        expected = {f"2024-03-10/ccd/certificates/master_{stem}.json" for stem in wanted}
+        assert set(jobs["lights/light_V_60_1.fits"].certificates) == expected
+        assert set(jobs["bad_pixels.fits"].certificates) == expected
+        assert set(jobs["master_flat_V.fits"].certificates) == {path for path in expected if "flat" not in path}
+        assert set(jobs["master_bias.fits"].certificates) == set()
+        assert set(jobs["certificates/master_bias.json"].needs) == {
+            f"2024-03-10/ccd/{name}" for name in ("gain.json", "read_noise.json", "master_bias.fits")
+        }
+
+
+def test_no_job_waits_for_what_waits_for_it(tmp_path):
+    jobs = settle(tmp_path, frames=make_night() + make_night("2024-03-11"), flat__max_age_days=3)[1]
+    done = set()
+    left = list(jobs)
+    while left:
+        ready = [job for job in left if set(job.needs) <= done]
+        assert ready, [job.name for job in left]
+        done |= {path for job in ready for path in job.products}
+        left = [job for job in left if job not in ready]

@@ -49,9 +49,9 @@ def test_recipe_names_all_that_is_used():
         assert light[kind] == {"path": items[stem].path, "digest": items[stem].digest, "scale": 1.0}
     flat = items["master_flat_V"].recipe
     assert [frame["dark"]["scale"] for frame in flat["frames"]] == [pytest.approx(4 / 60)] * 2
-    assert set(flat["versions"]) == {"astropy", "ccdproc", "numpy"}
-    assert "darkroom.combine" in flat["code"]
-    assert "darkroom.combine" not in light["code"]
+    assert set(flat["versions"]) == {"astropy", "ccdproc", "numpy", "scipy"}
+    assert "darkroom.bad_pixels" in flat["code"]
+    assert "darkroom.bad_pixels" not in light["code"]
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,16 @@ def test_recipe_names_all_that_is_used():
         ({"lights_per_job": 3, "missing": "stop", "dark__max_age_days": 5}, ""),
         ({"bias__combine__sigma": 4.0}, "bias dark flat light"),
         ({"dark__combine__method": "median"}, "dark flat light"),
-        ({"flat__min_counts": 700}, "flat light"),
+        ({"flat__scale": "mean"}, "flat light"),
+        ({"flat__min_counts": 700}, "bias dark flat light"),  # of which flats the gain is measured
+        ({"detector__saturation": 60000}, "bias dark flat light"),
+        ({"dark__hot_sigma": 9.0}, "dark flat light"),
+        ({"lights__masked": "fill"}, "light"),
+        ({"lights__unit": "adu"}, "light"),
+        ({"certification__residual": 2.0}, ""),
         ({"flat__minimum": 0.1}, "light"),
         ({"flat__use": False}, "light"),
-        ({"lights__cosmic_rays": {"use": True, "gain": 1.0, "read_noise": 5.0}}, "light"),
+        ({"lights__cosmic_rays": {"use": True, "sigma": 5.0}}, "light"),
     ],
 )
 def test_setting_changes_the_recipes_of_what_it_makes(settings, changed):
