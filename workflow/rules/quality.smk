@@ -26,8 +26,6 @@ rule certify_master:
         recipe=recipe_file("certificates/{master}"),
         frames=ancient(raw_frames("certificates/{master}")),
         masters=masters_used("certificates/{master}"),
-    params:
-        warn_only=NIGHTS.warn_only,
     output:
         f"{RESULTS}/{{night}}/{{setup}}/certificates/{{master}}.json",
     log:
@@ -38,6 +36,8 @@ rule certify_master:
         "../../envs/darkroom.yaml"
     resources:
         mem_mb=memory_mb("certificates/{master}"),
+    params:
+        warn_only=NIGHTS.warn_only,
     message:
         "{output}"
     script:
