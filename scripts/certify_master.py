@@ -16,7 +16,7 @@ def certify_master(
 ) -> None:
     made_by = recipe["made_by"]
     master, previous = shelf.read(recipe["master"]), shelf.read(recipe["previous"])
-    stack = prepare_stack(made_by, raw_paths, shelf, read_detector(made_by, shelf))
+    stack = prepare_stack(made_by, raw_paths, shelf, read_detector(recipe, shelf))
 
     figures, failures = certify_stack(stack, made_by, master, previous, recipe["settings"])
 

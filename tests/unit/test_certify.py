@@ -462,6 +462,7 @@ def test_the_script_gives_a_certificate_to_good_masters_alone_unless_told_to_war
         "setup": "s",
         "master": {"path": made_by["product"], "digest": digest_recipe(made_by)},
         "made_by": made_by,
+        "detector": made_by["detector"],
         "previous": None,
         "frames": frames,
         "settings": LIMITS,

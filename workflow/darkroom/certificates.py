@@ -27,12 +27,14 @@ class Verdict:
 class Certificate:
     """The certification of a master; ``previous`` is the flat of an earlier night that it is compared with.
 
-    ``verdict`` is what an earlier run found, if it was of this very certificate.
+    ``verdict`` is what an earlier run found, if it was of this very certificate; ``sources`` where the gain and the
+    read noise come from by which its frames are judged.
     """
 
     master: Master
     previous: Master | None = None
     verdict: Verdict | None = None
+    sources: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
 

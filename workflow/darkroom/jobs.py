@@ -153,7 +153,7 @@ class _JobMaker:
     def certify(self, certificate: Certificate) -> Job:
         master = certificate.master
         others = [master, master.bias, certificate.previous, *(match.master for match in master.darks)]
-        needs = [other.path for other in others if other] + _list_measured(master)
+        needs = [other.path for other in others if other] + _list_measured(certificate)
         return self._make_job("certify_master", certificate, master.frames, needs)
 
     def collect_bad_pixels(self, found: BadPixels) -> Job:
@@ -190,6 +190,6 @@ class _JobMaker:
         return sorted(paths | {self.certificates[path].path for path in paths if path in self.certificates})
 
 
-def _list_measured(item: Master | Light) -> list[str]:
-    """Return the files of figures that a product's gain and read noise come from."""
+def _list_measured(item: Master | Certificate | Light) -> list[str]:
+    """Return the files of figures that gain and read noise come from."""
     return [source.measurement.path for source in item.sources.values() if source.measurement]

@@ -137,7 +137,7 @@ class MasterPlanner:
         """Plan the master's certification; return that it failed, if that is known already."""
         if not self.settings["certification"]["use"]:
             return None
-        certificate = Certificate(master, self._find_previous(master, earlier))
+        certificate = Certificate(master, self._find_previous(master, earlier), sources=self._find_measured(master))
         why = self.judge(certificate)
         if why:
             self.failed.append(master)
@@ -145,6 +145,17 @@ class MasterPlanner:
             return Miss(master.kind, "that passes certification", where, why, "certification.failed: warn uses it")
         self.certificates[master.path] = certificate
         return None
+
+    def _find_measured(self, master: Master) -> dict[str, Source]:
+        """Return by what gain and read noise to judge a master: its frames are judged, not their headers.
+
+        Of biases and darks the gain hardly matters.
+        """
+        sources = dict(master.sources)
+        for quantity in ("read_noise", "gain") if master.kind == "flat" else ("read_noise",):
+            if found := self.measurements.find(quantity, master.night, master.setup):
+                sources[quantity] = Source("measured", sources[quantity].value, found)
+        return sources
 
     def _find_previous(self, master: Master, earlier: list[Master]) -> Master | None:
         """Return the flat of the last night before that has lights of the same setup and filter."""

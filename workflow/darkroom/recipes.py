@@ -144,6 +144,7 @@ def _describe_certificate(certificate: Certificate, settings: dict[str, Any]) ->
         "master": _refer_to(master, settings),
         "made_by": master.recipe,
         "previous": _refer_to(certificate.previous, settings) if certificate.previous else None,
+        "detector": _describe_sources(certificate.sources, settings),
         "frames": master.recipe["frames"],
         "settings": limits,
         **_describe_tools("certificate", master.frames[0], settings),
