@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.matching import Master
+from darkroom.measurements import Measurements, Source
 from darkroom.stamps import STAMP, name_refusal
 
 QUARANTINE = "quarantine"
@@ -34,7 +35,7 @@ class Certificate:
     master: Master
     previous: Master | None = None
     verdict: Verdict | None = None
-    sources: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
 
@@ -43,6 +44,39 @@ class Certificate:
         """The file of figures, below results."""
         folder, name = self.master.path.rsplit("/", 1)
         return f"{folder}/certificates/{name.removesuffix('.fits')}.json"
+
+
+def plan_certificate(
+    master: Master, earlier: list[Master], lit: set[tuple[str, str, str | None]], measurements: Measurements
+) -> Certificate:
+    """Return a master's certification; ``earlier`` masters of its kind, ``lit`` nights, setups and filters of lights."""
+    return Certificate(master, _find_previous(master, earlier, lit), sources=_find_sources(master, measurements))
+
+
+def _find_previous(master: Master, earlier: list[Master], lit: set[tuple[str, str, str | None]]) -> Master | None:
+    """Return the flat of the last night before that has lights of the same setup and filter."""
+    if master.kind != "flat":
+        return None
+    alike = [
+        other
+        for other in earlier
+        if (other.setup, other.filter) == (master.setup, master.filter)
+        and other.night < master.night
+        and (other.night, other.setup, other.filter) in lit
+    ]
+    return max(alike, key=lambda other: other.night, default=None)
+
+
+def _find_sources(master: Master, measurements: Measurements) -> dict[str, Source]:
+    """Return by what gain and read noise to judge a master: its frames are judged, not their headers.
+
+    Of biases and darks the gain hardly matters.
+    """
+    sources = dict(master.sources)
+    for quantity in ("read_noise", "gain") if master.kind == "flat" else ("read_noise",):
+        if found := measurements.find(quantity, master.night, master.setup):
+            sources[quantity] = Source("measured", sources[quantity].value, found)
+    return sources
 
 
 def read_verdict(results: Path, certificate: Certificate) -> Verdict | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from darkroom.certificates import Certificate
+from darkroom.certificates import Certificate, plan_certificate
 from darkroom.contracts import Breach, Contents, subtract_bias, subtract_dark
 from darkroom.frames import Frame
 from darkroom.matching import Master, Match, Miss, Shelf, Wanted, canonical_exposure
@@ -137,7 +137,7 @@ class MasterPlanner:
         """Plan the master's certification; return that it failed, if that is known already."""
         if not self.settings["certification"]["use"]:
             return None
-        certificate = Certificate(master, self._find_previous(master, earlier), sources=self._find_measured(master))
+        certificate = plan_certificate(master, earlier, self.lit, self.measurements)
         why = self.judge(certificate)
         if why:
             self.failed.append(master)
@@ -145,30 +145,6 @@ class MasterPlanner:
             return Miss(master.kind, "that passes certification", where, why, "certification.failed: warn uses it")
         self.certificates[master.path] = certificate
         return None
-
-    def _find_measured(self, master: Master) -> dict[str, Source]:
-        """Return by what gain and read noise to judge a master: its frames are judged, not their headers.
-
-        Of biases and darks the gain hardly matters.
-        """
-        sources = dict(master.sources)
-        for quantity in ("read_noise", "gain") if master.kind == "flat" else ("read_noise",):
-            if found := self.measurements.find(quantity, master.night, master.setup):
-                sources[quantity] = Source("measured", sources[quantity].value, found)
-        return sources
-
-    def _find_previous(self, master: Master, earlier: list[Master]) -> Master | None:
-        """Return the flat of the last night before that has lights of the same setup and filter."""
-        if master.kind != "flat":
-            return None
-        alike = [
-            other
-            for other in earlier
-            if (other.setup, other.filter) == (master.setup, master.filter)
-            and other.night < master.night
-            and (other.night, other.setup, other.filter) in self.lit
-        ]
-        return max(alike, key=lambda other: other.night, default=None)
 
 
 def _miss_frames(master: Master, combine: dict[str, Any]) -> Miss | None:
