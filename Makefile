@@ -12,7 +12,7 @@ export HOME := $(CURDIR)/.venv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo lint test test-cosmics lock clean
+.PHONY: help env demo verify-installation lint test test-cosmics lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ demo: env  ## simulate a night, develop it and check the outcome
 	$(BIN)/python -m tests.simulator demo/raw
 	$(BIN)/snakemake --cores all --config raw=demo/raw results=demo/results
 	$(BIN)/python -m tests.check_demo demo/raw demo/results
+
+verify-installation: env  ## reduce a simulated night and hold it against the truth
+	$(BIN)/python -m tests.verify_installation
 
 lint: env  ## check style and types
 	$(BIN)/ruff check .

@@ -19,9 +19,14 @@ PATH_WIDTH = 56  # characters, so that a row fits in 80
 
 
 def read_light(path: Path) -> np.ndarray:
-    """Read a calibrated light (ny, nx) in ADU, with NaN wherever its MASK, if it has one, is set."""
+    """Read a calibrated light (ny, nx) in ADU, with NaN wherever its MASK, if it has one, is set.
+
+    Of a light in electrons the gain is taken off again that its header says it was multiplied by.
+    """
     with fits.open(path) as hdus:
         data = hdus[0].data.astype(float)
+        if hdus[0].header["BUNIT"] == "electron":
+            data /= hdus[0].header["GAINUSED"]
         if "MASK" in hdus:
             data[hdus["MASK"].data != 0] = np.nan
     return data

@@ -6,7 +6,7 @@ import pytest
 
 from darkroom.certificates import Certificate, read_verdict, set_aside
 from darkroom.findings import Findings
-from darkroom.matching import Miss
+from darkroom.misses import Miss
 from darkroom.plan import make_plan
 from darkroom.products import write_figures
 from darkroom.recipes import write_recipes

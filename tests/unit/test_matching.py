@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from darkroom.matching import Master, Match, Miss, Shelf, Wanted, canonical_exposure
+from darkroom.matching import Master, Match, Shelf, Wanted, canonical_exposure
+from darkroom.misses import Miss
 from tests.unit.builders import make_frame
 
 EVENING = datetime(2024, 3, 10, 20)

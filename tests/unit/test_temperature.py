@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkroom.matching import Master, Match, Miss, Shelf, Wanted
+from darkroom.matching import Master, Match, Shelf, Wanted
+from darkroom.misses import Miss
 from darkroom.plan import make_plan
 from darkroom.quantities import read_temperature
 from darkroom.temperatures import describe_difference, is_near, name_temperatures, round_up, split_by_temperature

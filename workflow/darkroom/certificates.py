@@ -49,7 +49,7 @@ class Certificate:
 def plan_certificate(
     master: Master, earlier: list[Master], lit: set[tuple[str, str, str | None]], measurements: Measurements
 ) -> Certificate:
-    """Return a master's certification; ``earlier`` masters of its kind, ``lit`` nights, setups and filters of lights."""
+    """Return a certification; ``earlier`` are masters of the kind, ``lit`` nights, setups and filters of lights."""
     return Certificate(master, _find_previous(master, earlier, lit), sources=_find_sources(master, measurements))
 
 

@@ -17,11 +17,9 @@ from functools import cached_property
 from typing import Any
 
 from darkroom.contracts import Contents
+from darkroom.misses import Miss, explain_miss
 from darkroom.nights import nights_apart
-from darkroom.temperatures import NOTEWORTHY, describe_difference, is_near, mean_temperature, round_up
-
-# How much of an exposure a dark's may differ before using it unscaled is no advice to give.
-SMALL_GAP = 0.1
+from darkroom.temperatures import NOTEWORTHY, describe_difference, is_near, mean_temperature
 
 
 @dataclass
@@ -98,25 +96,6 @@ class Match:
     warning: str = ""
 
 
-@dataclass(frozen=True)
-class Miss:
-    """No master fits: what was sought where, what there was, and which key of config.yaml would allow it.
-
-    ``derived`` tells that there are frames for it, but that a master it needs itself is missing.
-    """
-
-    kind: str
-    what: str
-    where: str
-    there: str
-    remedy: str
-    derived: bool = False
-
-    def __str__(self) -> str:
-        sought = " ".join(filter(None, ["no", self.kind, self.what, self.where]))
-        return f"{sought}: {self.there}; {self.remedy}"
-
-
 def canonical_exposure(seconds: float) -> float:
     """Return an exposure to four digits: what shutters scatter by (180.006 and 180.009 s) is one exposure."""
     return float(f"{seconds:.4g}")
@@ -139,25 +118,25 @@ class Shelf:
     def find(self, wanted: Wanted) -> Match | Miss:
         """Return the best master for what is wanted, or why there is none."""
         nights = self._by_setup.get((wanted.setup, wanted.filter), {})
-        fits = [match for master in nights.get(wanted.night, []) if (match := self._fit(master, wanted))]
+        fits = [match for master in nights.get(wanted.night, []) if (match := self.fit(master, wanted))]
         if not fits and self.rules["max_age_days"]:
             fits = [
                 match
                 for night, masters in nights.items()
                 if 0 < nights_apart(night, wanted.night) <= self.rules["max_age_days"]
                 for master in masters
-                if (match := self._fit(master, wanted))
+                if (match := self.fit(master, wanted))
             ]
         if not fits:
-            return self._miss(wanted)
+            return explain_miss(self, wanted)
         best, *others = sorted(fits, key=lambda match: self._order(match, wanted))
         best.runners_up = [f"{other.master.path} ({other.why})" for other in others]
         return best
 
-    def _fit(self, master: Master, wanted: Wanted) -> Match | None:
+    def fit(self, master: Master, wanted: Wanted) -> Match | None:
         """Return how the master serves, its night apart, or None."""
         tolerance = self.rules["temperature_tolerance"]
-        use = self._fit_exposure(master, wanted)
+        use = self.fit_exposure(master, wanted)
         if use is None or not is_near(master.temperature, wanted.temperature, tolerance):
             return None
         how, scale = use
@@ -173,7 +152,7 @@ class Shelf:
             match.warning = f"nothing tells whether the {self.kind}'s temperature fits: that {whose} is unknown"
         return match
 
-    def _fit_exposure(self, master: Master, wanted: Wanted) -> tuple[str, float] | None:
+    def fit_exposure(self, master: Master, wanted: Wanted) -> tuple[str, float] | None:
         """Return in words how the master serves and what it is multiplied by, or None if its exposure is wrong."""
         if self.kind != "dark":
             return "same setup" + (f", filter {master.filter}" if self.kind == "flat" else ""), 1.0
@@ -206,99 +185,3 @@ class Shelf:
             degrees = 0.0
         seconds = abs((master.time - wanted.time).total_seconds())
         return not known, exposure, degrees, seconds, master.time, master.path
-
-    def _miss(self, wanted: Wanted) -> Miss:
-        """Say what was sought, the nearest things there were, and the key that would allow one of them."""
-        what = {
-            "bias": "",
-            "dark": f"near {wanted.exposure or 0:.4g} s",
-            "flat": f"in {wanted.filter or 'no filter'}",
-        }
-        where = f"(night {wanted.night}, setup {wanted.setup})"
-        there, remedy = self._look_around(wanted)
-        off = f"{self.kind}.use: false goes without"
-        derived = bool(self._find_refused(wanted))
-        return Miss(self.kind, what[self.kind], where, there, f"{remedy}; {off}" if remedy else off, derived)
-
-    def _find_refused(self, wanted: Wanted) -> list[Master]:
-        """Return the masters that would be there if they lacked nothing themselves."""
-        return [
-            master
-            for master in self.refused
-            if (master.setup, master.filter) == (wanted.setup, wanted.filter)
-            and nights_apart(master.night, wanted.night) <= self.rules["max_age_days"]
-        ]
-
-    def _look_around(self, wanted: Wanted) -> tuple[str, str]:
-        """Return what there is that comes nearest, and the key that would allow it."""
-        of_setup = [master for master in self.masters if master.setup == wanted.setup]
-        fitting = [master for master in of_setup if master.filter == wanted.filter]
-        if refused := self._find_refused(wanted):
-            return f"{_some([f'{master.label} of {master.night}' for master in refused])} cannot be made", ""
-        if not self.masters:
-            return f"there is no {self.kind} frame at all", ""
-        if not of_setup:
-            setups = sorted({master.setup for master in self.masters})
-            return f"there are {self.kind} frames of setup {_some(setups)} only", ""
-        if not fitting:
-            filters = sorted({master.filter or "no filter" for master in of_setup})
-            return (
-                f"there are flats in {_some(filters)} only",
-                "headers.cards.filter, if another card has it",
-            )
-        limit = self.rules["max_age_days"]
-        near = [master for master in fitting if nights_apart(master.night, wanted.night) <= limit]
-        if near:
-            return self._look_closer(near, wanted)
-        others = [master for master in fitting if self._fit(master, wanted)]
-        nearest = min(others or fitting, key=lambda m: (nights_apart(m.night, wanted.night), m.night))
-        age = nights_apart(nearest.night, wanted.night)
-        there = f"the nearest is of {nearest.night}, {age} night{'s' * (age > 1)} away"
-        remedy = f"{self.kind}.max_age_days: {age}"
-        if not others:  # its age is not all that speaks against it
-            closer, more = self._look_closer([nearest], wanted)
-            return f"{there}, and {closer}", f"{remedy} (now {limit}) with {more}"
-        return there, f"{remedy} allows it (now {limit})"
-
-    def _look_closer(self, near: list[Master], wanted: Wanted) -> tuple[str, str]:
-        """Return what speaks against masters of the setup and filter whose nights would do."""
-        tolerance = self.rules["temperature_tolerance"]
-        cold = [master for master in near if is_near(master.temperature, wanted.temperature, tolerance)]
-        warm = [master for master in near if not is_near(master.temperature, wanted.temperature, tolerance)]
-        if not warm:
-            return self._look_at_exposures(cold, wanted.exposure or 0)
-        there, remedy = self._look_at_temperatures(warm, wanted)
-        if cold:
-            others, other = self._look_at_exposures(cold, wanted.exposure or 0)
-            return f"{there}, and {others}", f"{remedy}, or {other}"
-        return there, remedy
-
-    def _look_at_temperatures(self, warm: list[Master], wanted: Wanted) -> tuple[str, str]:
-        """Return the nearest of the masters that are too warm or too cold, and what would allow it."""
-        asked = wanted.temperature or 0.0
-        usable = [master for master in warm if self._fit_exposure(master, wanted)]
-        nearest = min(usable or warm, key=lambda master: (abs((master.temperature or 0) - asked), master.path))
-        temperature = nearest.temperature or 0.0
-        exposure = "a rate" if nearest.per_second else f"{nearest.exposure or 0:g} s"
-        there = f"there is {exposure if self.kind == 'dark' else 'one'} at {round(temperature, 1) + 0.0:g} C"
-        there += f", {describe_difference(temperature, asked)}"
-        key = f"{self.kind}.temperature_tolerance: {round_up(abs(temperature - asked)):g}"
-        more = "allows it" if usable else f"with {self._look_at_exposures([nearest], wanted.exposure or 0)[1]}"
-        return there, f"{key} {more}"
-
-    def _look_at_exposures(self, near: list[Master], wanted: float) -> tuple[str, str]:
-        there = f"there is {_some(sorted({f'{master.exposure:g} s' for master in near}))}"
-        keys = []
-        gap = min(abs((master.exposure or 0) - wanted) for master in near)
-        if gap <= SMALL_GAP * wanted:
-            keys.append(f"dark.exposure_tolerance: {gap:.4g}")
-        if all(master.holds_bias for master in near):
-            there += ", which holds its bias and so cannot be scaled"
-            keys.append("dark.subtract_bias: true with bias.use: true (and bias frames)")
-        else:
-            keys.append("dark.scale: true")
-        return there, f"{' or '.join(keys)} allows it"
-
-
-def _some(words: list[str]) -> str:
-    return ", ".join(words[:4]) + (f" and {len(words) - 4} more" if len(words) > 4 else "")

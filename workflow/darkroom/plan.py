@@ -10,8 +10,9 @@ from typing import Any
 from darkroom.certificates import Certificate
 from darkroom.contracts import Breach, Contents, divide_flat
 from darkroom.frames import Frame
-from darkroom.matching import Master, Match, Miss, Shelf, canonical_exposure
+from darkroom.matching import Master, Match, Shelf, canonical_exposure
 from darkroom.measurements import Measurement, Measurements, Source
+from darkroom.misses import Miss
 from darkroom.plan_masters import (
     MasterPlanner,
     Refusal,

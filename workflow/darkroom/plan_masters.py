@@ -10,8 +10,9 @@ from typing import Any
 from darkroom.certificates import Certificate, plan_certificate
 from darkroom.contracts import Breach, Contents, subtract_bias, subtract_dark
 from darkroom.frames import Frame
-from darkroom.matching import Master, Match, Miss, Shelf, Wanted, canonical_exposure
+from darkroom.matching import Master, Match, Shelf, Wanted, canonical_exposure
 from darkroom.measurements import Measurements, Source
+from darkroom.misses import Miss
 from darkroom.setups import make_slug
 from darkroom.temperatures import mean_temperature, name_temperatures, split_by_temperature
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from darkroom.certificates import Certificate
-from darkroom.matching import Master, Match, Miss
+from darkroom.matching import Master, Match
 from darkroom.measurements import Source
+from darkroom.misses import Miss
 from darkroom.plan import Light, Plan
 from darkroom.texts import make_printable
 
