@@ -57,7 +57,7 @@ def describe(frames, switches):
         return match and (match.master.path, match.why, match.scale, match.runners_up)
 
     masters = {
-        m.path: ([f.name for f in m.frames], m.holds_bias, m.bias and m.bias.path, [use(d) for d in m.darks])
+        m.path: ([f.name for f in m.frames], m.holds_bias, m.bias and m.bias.master.path, [use(d) for d in m.darks])
         for m in plan.masters
     }
     assert len(masters) == len(plan.masters), "two masters of one path"
@@ -145,9 +145,8 @@ def test_used_masters_are_all_that_lights_need_and_no_more(frames, switches):
 
     def need(master):
         needed.add(master.path)
-        for other in [master.bias, *(match.master for match in master.darks)]:
-            if other:
-                need(other)
+        for other in [match.master for match in master.matches]:
+            need(other)
 
     for light in plan.made:
         for match in light.matches:

@@ -165,7 +165,7 @@ def test_flats_are_judged_again_when_their_bias_failed(tmp_path):
     assert paths(plan.failed) == [BIAS]
     assert plan.certificates[FLAT].digest != before
     assert plan.certificates[FLAT].verdict is None
-    assert plan.certificates[FLAT].master.bias.night == "2024-03-11"
+    assert plan.certificates[FLAT].master.bias.master.night == "2024-03-11"
     assert len(plan.made) == 4
 
 

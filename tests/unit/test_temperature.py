@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from darkroom.matching import Master, Match, Shelf, Wanted
 from darkroom.misses import Miss
 from darkroom.plan import make_plan
+from darkroom.plan_text import list_notes
 from darkroom.quantities import read_temperature
 from darkroom.temperatures import describe_difference, is_near, name_temperatures, round_up, split_by_temperature
 from tests.unit.builders import make_frame, make_night, overlay
@@ -256,4 +257,13 @@ def test_dark_takes_the_bias_of_its_own_temperature():
     frames = [make_frame("bias", f"b{n}.fits", temperature=t) for n, t in enumerate((-20.0, 20.0))]
     frames += [make_frame("dark", f"d{n}.fits", temperature=t) for n, t in enumerate((-20.0, 20.0))]
     darks = [master for master in make_plan(frames, overlay()).masters if master.kind == "dark"]
-    assert [dark.bias.temperature for dark in darks] == [dark.temperature for dark in darks] == [-20.0, 20.0]
+    assert [dark.bias.master.temperature for dark in darks] == [dark.temperature for dark in darks] == [-20.0, 20.0]
+
+
+def test_what_could_not_be_checked_of_a_masters_own_bias_is_said_too():
+    frames = [make_frame("bias", "b.fits", temperature=-20.0), make_frame("dark", "d.fits", temperature=None)]
+    frames += [make_frame("light", "l.fits", temperature=None)]
+    notes = list_notes(make_plan(frames, overlay(flat__use=False)))
+    assert notes[0] == (
+        "d.fits, l.fits: nothing tells whether the bias's temperature fits: that of the frame itself is unknown"
+    )

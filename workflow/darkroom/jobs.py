@@ -147,13 +147,14 @@ class _JobMaker:
         return self._make_job("measure_detector", measurement, frames, [])
 
     def make_master(self, master: Master) -> Job:
-        used = self._use([*filter(None, [master.bias]), *(match.master for match in master.darks)])
+        used = self._use([match.master for match in master.matches])
         return self._make_job(f"make_master_{master.kind}", master, master.frames, used + _list_measured(master))
 
     def certify(self, certificate: Certificate) -> Job:
         master = certificate.master
-        others = [master, master.bias, certificate.previous, *(match.master for match in master.darks)]
-        needs = [other.path for other in others if other] + _list_measured(certificate)
+        others = [master, *(match.master for match in master.matches)]
+        others += [certificate.previous] if certificate.previous else []
+        needs = [other.path for other in others] + _list_measured(certificate)
         return self._make_job("certify_master", certificate, master.frames, needs)
 
     def collect_bad_pixels(self, found: BadPixels) -> Job:

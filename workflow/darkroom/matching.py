@@ -42,12 +42,17 @@ class Master:
     group: str = ""
     per_second: bool = False
     holds_bias: bool = False
-    bias: Master | None = None
+    bias: Match | None = None
     darks: list[Match] = field(default_factory=list)
     contents: Contents = field(default_factory=Contents)
     sources: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
+
+    @property
+    def matches(self) -> list[Match]:
+        """The masters that its frames get: of the bias, and of the dark of each frame."""
+        return [*([self.bias] if self.bias else []), *self.darks]
 
     @property
     def mean_exposure(self) -> float:

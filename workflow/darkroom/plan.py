@@ -101,7 +101,7 @@ class Plan:
             master = waiting.pop()
             if master.path not in used:
                 used[master.path] = master
-                waiting += [match.master for match in master.darks] + ([master.bias] if master.bias else [])
+                waiting += [match.master for match in master.matches]
         return sorted(used.values(), key=lambda master: master.path)
 
     def list_all(self) -> list[Measurement | Master | Certificate | Light | BadPixels]:
@@ -182,7 +182,7 @@ def _keep_contract(light: Light, settings: dict[str, Any]) -> list[Miss]:
     """Find what a light holds once it is calibrated; return what does not fit."""
     frame = light.frame
     try:
-        contents = calibrate_contents(frame, light.bias.master if light.bias else None, light.dark, settings)
+        contents = calibrate_contents(frame, light.bias, light.dark, settings)
         if contents.bias and not contents.overscan:
             return [miss_bias_removal(frame.night, frame.setup)]
         if light.flat:

@@ -169,7 +169,7 @@ def _calibrate_dark(master: Master, biases: Shelf, settings: dict[str, Any]) -> 
         bias = biases.find(Wanted(master.night, master.setup, master.time, temperature=master.temperature))
         if isinstance(bias, Miss):
             return bias
-        master.bias = bias.master
+        master.bias = bias
         linear = bool(settings["detector"]["linearity"])
         master.contents = replace(subtract_bias(master.contents, bias.master.contents), linear=linear)
     if master.per_second:
@@ -189,7 +189,7 @@ def _calibrate_flat(master: Master, biases: Shelf, darks: Shelf, settings: dict[
         bias = biases.find(Wanted(master.night, master.setup, master.time, temperature=master.temperature))
         if isinstance(bias, Miss):
             return bias
-        master.bias = bias.master
+        master.bias = bias
     for number, frame in enumerate(master.frames):
         used = master.darks[number] if master.darks else None
         master.contents = calibrate_contents(frame, master.bias, used, settings)
@@ -203,7 +203,7 @@ def _hold_raw(frame: Frame, dark: bool = True) -> Contents:
     return Contents(dark=dark, overscan=bool(frame.overscan))
 
 
-def calibrate_contents(frame: Frame, bias: Master | None, dark: Match | None, settings: dict[str, Any]) -> Contents:
+def calibrate_contents(frame: Frame, bias: Match | None, dark: Match | None, settings: dict[str, Any]) -> Contents:
     """Return what a frame holds less its bias and dark.
 
     Raises
@@ -213,7 +213,7 @@ def calibrate_contents(frame: Frame, bias: Master | None, dark: Match | None, se
     """
     contents = _hold_raw(frame)
     if bias:
-        contents = subtract_bias(contents, bias.contents)
+        contents = subtract_bias(contents, bias.master.contents)
         contents = replace(contents, linear=bool(settings["detector"]["linearity"]))
     if dark:
         contents = subtract_dark(contents, dark.master.contents, dark.scale, frame.exposure)

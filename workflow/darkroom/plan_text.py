@@ -68,7 +68,7 @@ def plan_rows(plan: Plan, reasons: dict[str, str]) -> tuple[list[str], Iterator[
             }
             row |= {"setup": master.setup, "filter": master.filter, "exposure": master.exposure}
             row |= {"frames": " ".join(frame.name for frame in master.frames)}
-            row |= {"bias": master.bias.path if master.bias else ""}
+            row |= {"bias": master.bias.master.path if master.bias else ""}
             row |= {"dark": " ".join(sorted({match.master.path for match in master.darks}))}
             yield row | {"stale": reasons.get(master.path, "not needed")}
         for light in plan.lights:
@@ -100,10 +100,22 @@ def list_problems(plan: Plan, most: int = MOST_NAMED) -> list[str]:
 def list_notes(plan: Plan, most: int = MOST_NAMED) -> list[str]:
     """Return a line for each thing that an observer should know of frames that take part, and of the whole."""
     notes = {frame.name: frame.notes for frame in plan.frames if not frame.problem}
-    doubts = {light.frame.name: match.warning for light in plan.made for match in light.matches if match.warning}
     unknown = {light.frame.name: _say_unknown(light) for light in plan.made}
-    lines = [line for reasons in (notes, doubts, unknown, _find_idle(plan)) for line in _name_frames(reasons, most)]
+    groups = (notes, *_find_doubts(plan), unknown, _find_idle(plan))
+    lines = [line for reasons in groups for line in _name_frames(reasons, most)]
     return lines + plan.remarks
+
+
+def _find_doubts(plan: Plan) -> list[dict[str, str]]:
+    """Return by the kind of a master what could not be checked of it, for each frame that gets one."""
+    used = [(master.frames, master.matches) for master in plan.used_masters]
+    used += [([light.frame], light.matches) for light in plan.made]
+    doubts: dict[str, dict[str, str]] = defaultdict(dict)
+    for frames, matches in used:
+        for match in matches:
+            if match.warning:
+                doubts[match.master.kind] |= {frame.name: match.warning for frame in frames}
+    return list(doubts.values())
 
 
 def _say_unknown(light: Light) -> str:
@@ -176,7 +188,7 @@ def _describe_master(master: Master, used: bool, certificate: Certificate | None
         verdict = certificate.verdict
         yield f"    certification: {verdict.verdict if verdict else 'when it is made'}"
     if master.bias:
-        yield f"    less {_file(master.bias, master.night)}"
+        yield f"    less {_file(master.bias.master, master.night)} ({master.bias.why})"
     for members in _by_master(master.darks):
         more = f", and {len(members) - 1} more frames" if members[1:] else ""
         yield f"    less {_file(members[0].master, master.night)} ({members[0].why}{more})"

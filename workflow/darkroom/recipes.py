@@ -122,7 +122,7 @@ def _describe_master(master: Master, settings: dict[str, Any]) -> dict[str, Any]
         "detector": _describe_sources(master.sources, settings),
         "saturation": settings["detector"]["saturation"] or master.frames[0].saturation,
         "frames": frames,
-        "bias": _refer_to(master.bias, settings) if master.bias else None,
+        "bias": _refer_to(master.bias.master, settings) if master.bias else None,
         "settings": chosen | {"overscan": _overscan_settings(master.frames[0], settings)},
         **_describe_tools(master.kind, master.frames[0], settings),
     }
