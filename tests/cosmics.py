@@ -171,8 +171,10 @@ def count_found(exposure: Exposure, hits: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Print the table."""
-    from darkroom.cosmic_rays import DEFAULTS, find_cosmic_rays
+    from darkroom.cosmic_rays import find_cosmic_rays
+    from darkroom.settings import check_settings
 
+    defaults = check_settings({})["lights"]["cosmic_rays"]
     parser = argparse.ArgumentParser(description="Tell how well cosmic ray hits are found, case by case.")
     parser.add_argument("--size", type=int, default=512, help="rows and columns, pixels")
     parser.add_argument("--seeds", type=int, default=4, help="exposures per case")
@@ -182,7 +184,7 @@ def main() -> None:
         counts = np.zeros(6)
         for seed in range(options.seeds):
             exposure = simulate_exposure(case, seed, (options.size, options.size))
-            hits, _ = find_cosmic_rays(exposure.image, exposure.variance, exposure.saturated, DEFAULTS)
+            hits, _ = find_cosmic_rays(exposure.image, exposure.variance, exposure.saturated, defaults)
             counts += count_found(exposure, hits)
         found, flagged, cores = counts[::2] / np.maximum(counts[1::2], 1)
         print(f"{found:17.1%} {flagged * 1e4:11.2f}e-4 {cores:19.1%}  {case.name}", flush=True)

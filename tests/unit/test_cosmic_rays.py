@@ -8,8 +8,11 @@ from astropy import units as u
 from astropy.nddata import CCDData
 from scipy.ndimage import binary_dilation
 
-from darkroom.cosmic_rays import DEFAULTS, find_cosmic_rays
+from darkroom.cosmic_rays import find_cosmic_rays
 from tests.cosmics import Case, count_found, list_cases, simulate_exposure
+from tests.unit.builders import overlay
+
+DEFAULTS = overlay()["lights"]["cosmic_rays"]
 
 
 def find(image, sd=5.0, spared=None, settings=DEFAULTS):

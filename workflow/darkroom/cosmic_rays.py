@@ -13,7 +13,6 @@ from scipy.ndimage import binary_dilation, distance_transform_edt
 
 SPILL = 2  # pixels around a spared one that are spared too: charge spills over
 MARGIN = 8  # pixels added at each edge, where the filters would see nothing
-DEFAULTS = {"sigma": 4.8, "neighbour_fraction": 0.6, "contrast": 4.5}
 REACH = 10  # pixels that a hit may extend from where it is certain: not on and on into a star that it touches
 NARROW = 2.0  # pixels, FWHM: what is narrower than this is told from a star by its shape alone ...
 SHAPE = 0.41  # ... with this part of the contrast: an undersampled star (FWHM 1.5) has 1.53, a lone pixel 4.5
