@@ -1,4 +1,4 @@
-"""What the tests of bad input share: small nights, a plan without Snakemake, and one job run in this process."""
+"""What many tests share: small nights, a plan without Snakemake, and one job run in this process."""
 
 import runpy
 from pathlib import Path
@@ -27,7 +27,7 @@ def plan_night(folder: Path, **config: Any) -> Prepared:
 
 
 def run_job(nights: Prepared, job: Job) -> None:
-    """Run a job's script as Snakemake would."""
+    """Run a job's script with what its rule gives it."""
     results = Path(nights.results)
     files = InputFiles([str(results / job.recipe), *job.frames, *(str(results / path) for path in job.masters)])
     files._set_name("recipe", 0)
@@ -35,9 +35,13 @@ def run_job(nights: Prepared, job: Job) -> None:
     files._set_name("masters", 1 + len(job.frames), end=len(files))
     log = results / job.log
     log.parent.mkdir(parents=True, exist_ok=True)
+    outputs = [results / path for path in job.products]
+    for path in outputs:
+        if job.kind != "calibrate_lights":  # Snakemake removes them first
+            path.unlink(missing_ok=True)
     snakemake = Snakemake(
         input_=files,
-        output=OutputFiles([str(results / path) for path in job.products]),
+        output=OutputFiles(list(map(str, outputs))),
         params=Params(fromdict={"warn_only": nights.warn_only}),
         wildcards=Wildcards(),
         threads=1,
