@@ -12,6 +12,7 @@ from darkroom.prepare import PlanError
 from tests.running import find_lights, find_masters, read_header, run_snakemake
 from tests.workflow.jobs import make_night, plan_night, run_job
 
+UNCERTIFIED = {"certification": {"use": False}}
 NAMES = [
     "../../x",
     "/etc/x",
@@ -73,7 +74,7 @@ def test_names_in_headers(tmp_path: Path) -> None:
     with fits.open(flat, mode="update") as flats, fits.open(light, mode="update") as lights:
         del flats[0].header["FILTER"], lights[0].header["FILTER"]  # no filter, beside one that is called none
 
-    nights = plan_night(tmp_path)
+    nights = plan_night(tmp_path, **UNCERTIFIED)
     for job in nights.jobs.values():
         run_job(nights, job)
 
@@ -92,7 +93,7 @@ def test_names_in_other_cards(tmp_path: Path, card: str) -> None:
         for path in (tmp_path / "raw").iterdir():
             give_cards(path, {card: name})
         try:
-            nights = plan_night(tmp_path)
+            nights = plan_night(tmp_path, **UNCERTIFIED)
         except PlanError:
             assert card in ("IMAGETYP", "DATE-OBS"), "only without a kind or a date can no frame be used"
             continue
@@ -141,8 +142,10 @@ def test_names_of_files_and_folders_from_the_command_line(tmp_path: Path) -> Non
         light.rename(raw / name)
     before = {os.fsencode(path) for path in raw.rglob("*")}
     results = "re $(touch pwned)'s"
+    quick = tmp_path / "quick.yaml"
+    quick.write_text("certification: {use: false}\n")
 
-    run = run_snakemake(folder, config={"results": f'"{results}"'})
+    run = run_snakemake(folder, config={"results": f'"{results}"'}, configfile=quick)
 
     assert "Traceback" not in run.stderr
     assert f"{len(FILES)} of {len(FILES)} light(s) calibrated" in run.stderr
@@ -153,5 +156,5 @@ def test_names_of_files_and_folders_from_the_command_line(tmp_path: Path) -> Non
     assert len(raws) == len(FILES)
     assert {os.fsencode(path) for path in raw.rglob("*")} == before
     assert not [line for line in (folder / results / "plan.txt").read_text().splitlines() if line.startswith("line")]
-    again = run_snakemake(folder, config={"results": f'"{results}"'})
+    again = run_snakemake(folder, config={"results": f'"{results}"'}, configfile=quick)
     assert "Nothing to be done" in again.stderr

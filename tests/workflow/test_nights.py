@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from tests.running import find_lights, read_header, run_snakemake
+from tests.workflow.engine import run_due
 from tests.workflow.jobs import make_night, plan_night, run_job
 
 NOTHING: dict[str, Any] = {"biases": 0, "darks": {}, "flats": {}, "lights": {}}
-AGES = "{bias: {max_age_days: 3}, dark: {max_age_days: 3}, flat: {max_age_days: 3}}\n"
+AGES = {kind: {"max_age_days": 3} for kind in ("bias", "dark", "flat")}
+UNCERTIFIED = {"certification": {"use": False}}
 
 
 def read_rows(results: Path, table: str) -> list[dict[str, str]]:
@@ -92,12 +94,14 @@ def test_each_of_several_nights_gets_its_own_masters(tmp_path: Path) -> None:
 def test_the_order_in_which_nights_arrive_plays_no_part(tmp_path: Path) -> None:
     def arrive(folder: Path, date: str, seed: int, **own: Any) -> None:
         make_night(folder / "raw" / date, date=date, seed=seed, **NOTHING | own)
-        (folder / "ages.yaml").write_text(AGES)
 
-    def develop(folder: Path) -> tuple[dict[str, bytes], str]:
-        run = run_snakemake(folder, configfile="ages.yaml")
-        products = sorted((folder / "results").glob("*/*/**/*.fits"))
-        return {str(path.relative_to(folder)): path.read_bytes() for path in products}, run.stderr
+    def develop(folder: Path) -> tuple[dict[str, bytes], set[str]]:
+        """Return all products there are, and the names of those just made."""
+        _, made, failed = run_due(folder, **AGES, **UNCERTIFIED)
+        assert not failed
+        products = [path for path in (folder / "results").glob("????-??-??/**/*") if path.is_file()]
+        made_here = {f"{path.split('/')[0]}/{path.split('/')[-1]}" for path in made}
+        return {str(path.relative_to(folder / "results")): path.read_bytes() for path in products}, made_here
 
     def used_flat(folder: Path) -> str:
         (light,) = find_lights(folder / "results").values()
@@ -111,25 +115,27 @@ def test_the_order_in_which_nights_arrive_plays_no_part(tmp_path: Path) -> None:
     assert used_flat(one) == "2024-03-14"  # two nights away, and all there is
 
     arrive(one, "2024-03-11", 1, flats={"V": 2})
-    final, said = develop(one)
+    final, made = develop(one)
     assert used_flat(one) == "2024-03-11"
-    assert "make_master_bias" not in said
-    assert "make_master_dark" not in said
+    flat = {"2024-03-11/master_flat_V.fits", "2024-03-11/bad_pixels.fits"}
+    assert made == flat | {"2024-03-12/light_V_60s_001.fits"}
 
     arrive(other, "2024-03-11", 1, flats={"V": 2})
     arrive(other, "2024-03-14", 3, flats={"V": 2})
     arrive(other, "2024-03-12", 2, **middle)
-    at_once, _ = develop(other)
-    assert len(at_once) == 4
+    at_once, made = develop(other)
+    night = ("master_bias.fits", "master_dark_60s.fits", "bad_pixels.fits", "read_noise.json", "light_V_60s_001.fits")
+    assert made == flat | {f"2024-03-12/{name}" for name in night}
+    assert len(at_once) == len(made)
     assert {name: final[name] for name in at_once} == at_once
-    assert {name.split("/")[1] for name in set(final) - set(at_once)} == {"2024-03-14"}
+    assert {name.split("/")[0] for name in set(final) - set(at_once)} == {"2024-03-14"}
 
 
 def test_two_raw_folders_with_frames_of_one_name(tmp_path: Path) -> None:
     make_night(tmp_path / "a", biases=2, seed=1)
     make_night(tmp_path / "b", **NOTHING | {"lights": {("V", 60.0): 2}}, seed=2)
     (tmp_path / "b" / "bias_copy.fits").write_bytes((tmp_path / "a" / "bias_001.fits").read_bytes())
-    nights = plan_night(tmp_path, raw=[str(tmp_path / "a"), str(tmp_path / "b")])
+    nights = plan_night(tmp_path, raw=[str(tmp_path / "a"), str(tmp_path / "b")], **UNCERTIFIED)
     for job in nights.jobs.values():
         run_job(nights, job)
     lights = find_lights(tmp_path / "results")
