@@ -1,17 +1,33 @@
-"""What the tests of the recipes share: raw frames to arrange and to read, a clipped mean, and the comparison."""
+"""What the tests of the recipes share: runs, raw frames to arrange and to read, a clipped mean, and the comparison."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+import yaml
 from astropy.io import fits
 
+from darkroom.prepare import Prepared
 from tests.camera import Camera
-from tests.running import read_header, read_image
+from tests.running import RECIPES, read_header, read_image
+from tests.workflow.engine import run_due
 
 # A flat that falls below 0.8 in the corners; three hot pixels, bright but far from saturation.
 CAMERA = Camera(shape=(64, 80), dark_current=2.0, hot_fraction=0.0006, seed=3)
 TOLERANCE = 1e-5  # of an image's level
+SIGMA_PER_MAD = 1.482602218505602
+ROUNDING = 1 / 12  # ADU^2: whole ADU are off by up to a half
+
+
+def reduce_by_recipe(folder: Path, name: str) -> Prepared:
+    """Reduce the night in `folder` by a recipe alone, in this process; no job and no certification may fail."""
+    nights, _, failed = run_due(folder, **yaml.safe_load((RECIPES / f"{name}.yaml").read_text()))
+    assert not nights.refusal
+    assert not failed
+    assert not nights.failed, "a master failed its certification"
+    masters = {path.stem for path in folder.glob("results/*/*/master_*.fits")}
+    assert {path.stem for path in folder.glob("results/*/*/certificates/*.json")} == masters != set()
+    return nights
 
 
 def read_stack(paths: Iterable[Path]) -> np.ndarray:
@@ -48,19 +64,42 @@ def add_hits(path: Path, rng: np.random.Generator, count: int = 12) -> np.ndarra
     return hit
 
 
-def clip_mean(stack: np.ndarray, quantum: float = 1.0) -> np.ndarray:
-    """Mean of what lies within 5 standard deviations of the median, estimated by the MAD.
+def expect_deviation(counts: np.ndarray, read_variance: float = 0.0) -> np.ndarray:
+    """Return the standard deviation, in ADU, of a pixel that holds these ADU of electrons when it is read by CAMERA.
 
-    Rounding to whole ADU (`quantum`, after scaling) alone spreads values by 12**-0.5: no limit is tighter than that.
+    `read_variance` comes on top of read noise and rounding, ADU^2.
     """
-    distance = abs(stack - np.median(stack, axis=0))
-    deviation = np.maximum(1.482602218505602 * np.median(distance, axis=0), 12**-0.5 * quantum)
-    return np.nanmean(np.where(distance > 5 * deviation, np.nan, stack), axis=0)
+    read_noise = CAMERA.read_noise / CAMERA.gain
+    return np.sqrt(read_noise**2 + ROUNDING + read_variance + np.maximum(counts, 0) / CAMERA.gain)
 
 
-def assert_agrees(product: Path, expected: np.ndarray) -> None:
-    """Compare an image pixel by pixel, NaN with NaN; the level is the median of what is expected."""
-    made = read_image(product)
+def clip_mean(stack: np.ndarray, expect: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Mean of what lies within 5 standard deviations of the median (n, ny, nx).
+
+    The deviation is that which is expected where the median is, or that of the MAD once it is 1 + 20/n times as large;
+    values within the MAD stay. Gain and read noise may be known a little better or worse than by the camera's own
+    numbers: no value may lie where that decides.
+    """
+    middle = np.median(stack, axis=0)
+    distance = abs(stack - middle)
+    spread = np.median(distance, axis=0)
+    deviation = np.maximum(expect(middle), SIGMA_PER_MAD * spread / (1 + 20 / len(stack)))
+    kept = distance <= np.maximum(5 * deviation, spread)
+    assert not kept.all(), "nothing to reject"
+    for close in (4.8, 5.2):
+        assert (kept == (distance <= np.maximum(close * deviation, spread))).all(), "a value lies at the limit"
+    return np.nanmean(np.where(kept, stack, np.nan), axis=0)
+
+
+def assert_agrees(product: Path, expected: np.ndarray, unit: str) -> None:
+    """Compare an image pixel by pixel, NaN with NaN; the level is the median of what is expected.
+
+    In electrons it is to be what is expected, in ADU, times the camera's gain.
+    """
+    made, header = read_image(product), read_header(product)
+    assert header["BUNIT"] == unit
+    if unit == "electron":
+        expected = expected * CAMERA.gain
     assert made.shape == expected.shape
     np.testing.assert_array_equal(np.isnan(made), np.isnan(expected))
     level = np.nanmedian(abs(expected))
