@@ -1,7 +1,5 @@
 """Make a master dark: combine the darks of one night, setup and exposure, freed of their bias where that is wanted."""
 
-import numpy as np
-
 from darkroom.bad_pixels import find_hot_pixels
 from darkroom.cards import describe_master
 from darkroom.combine import combine_images
@@ -11,7 +9,6 @@ from darkroom.masters import MasterShelf
 from darkroom.products import write_product
 from darkroom.quality import Bit, flag, flag_no_data
 from darkroom.stacks import prepare_stack
-from darkroom.uncertainty import add_pedestal_noise
 
 
 def make_master_dark(recipe: dict, raw_paths: list[str], shelf: MasterShelf, product: str) -> None:
@@ -24,15 +21,17 @@ def make_master_dark(recipe: dict, raw_paths: list[str], shelf: MasterShelf, pro
     mask = flag_no_data(dark.data)
     flag(mask, find_hot_pixels(dark.data, dark.variance, settings["hot_sigma"]), Bit.HOT)
     flag(mask, stack.mostly_saturated, Bit.HOT | Bit.BAD)  # how hot, nobody knows
-    bias, variance = shelf.read(recipe["bias"]), dark.variance
-    bias_share = float(np.mean(stack.scales)) if bias else 0.0
+    variance = dark.variance
     if variance is not None:
-        variance = add_pedestal_noise(variance, bias, None, [], bias_share)
+        variance = stack.add_pedestal_noise(variance, dark.shares)
 
     header = describe_master(stack.headers, recipe)
     stamp_detector(header, recipe, detector)
     header["NCOMBINE"] = (len(stack.images), "frames combined")
-    header["BIASCOEF"] = (bias_share, "how much of its bias was taken off")
+    header["BIASCOEF"] = (
+        float(dark.shares @ stack.scales) if stack.bias else 0.0,
+        "how much of its bias was taken off",
+    )
     if stack.noises:
         header["FRAMEVAR"] = (stack.noises[0].read_variance, "[adu2] variance of one frame without signal")
     write_product(product, dark.data, header, recipe, variance, mask)

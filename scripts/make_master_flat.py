@@ -13,8 +13,7 @@ from darkroom.job import read_job, report_to
 from darkroom.masters import MasterShelf
 from darkroom.products import JobProblem, write_product
 from darkroom.quality import Bit, flag, flag_no_data
-from darkroom.stacks import list_darks, prepare_stack, split_by_level
-from darkroom.uncertainty import add_pedestal_noise
+from darkroom.stacks import prepare_stack, split_by_level
 
 
 def make_master_flat(recipe: dict, raw_paths: list[str], shelf: MasterShelf, product: str, log: TextIO) -> None:
@@ -29,13 +28,11 @@ def make_master_flat(recipe: dict, raw_paths: list[str], shelf: MasterShelf, pro
             "see flat.min_counts and flat.max_counts in config.yaml"
         )
 
-    flat = combine_images(stack.images, settings["combine"], stack.noises, stack.scales, stack.spread)
+    flat = combine_images(stack.images, settings["combine"], stack.noises, stack.scales, stack.relative_levels)
     level = np.float32(measure_level(flat.data, settings["normalise"]))
     image, variance = flat.data / level, flat.variance
     if variance is not None:
-        bias, darks = shelf.read(recipe["bias"]), list_darks(stack, shelf)
-        bias_id = recipe["bias"]["digest"] if recipe["bias"] else None
-        variance = add_pedestal_noise(variance, bias, bias_id, darks, float(np.mean(stack.scales))) / level**2
+        variance = stack.add_pedestal_noise(variance, flat.shares) / level**2
 
     mask = flag_no_data(image)
     flag(mask, image <= 0, Bit.LOW_FLAT)

@@ -88,7 +88,7 @@ class Case:
         image = CCDData(combined.data / np.float32(level), unit=u.adu)
         variance = None if combined.variance is None else combined.variance / np.float32(level) ** 2
         mask = np.zeros(image.data.shape, np.uint8)
-        return Master(image, variance, mask, None, 0.0, False, None)
+        return Master(image, variance, mask, "", None, 0.0, False, None)
 
     def certify(self, previous=None, **limits):
         with warnings.catch_warnings():

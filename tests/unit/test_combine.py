@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from darkroom import combine as combine_module
-from darkroom.combine import combine_images, find_outliers
+from darkroom.combine import combine_images
 from darkroom.noise import FrameNoise
+from darkroom.rejection import find_outliers
 
 SIGMA = {"method": "mean", "reject": "sigma", "sigma": 3.0}
 MINMAX = {"method": "mean", "reject": "minmax", "low": 1, "high": 1}
@@ -263,23 +264,35 @@ def test_a_tight_clip_has_its_own_error_bars(method, number):
     assert robust_sd(pulls) == pytest.approx(1, abs=0.04)
 
 
-def combine_noisy_pixel(values, noises, y, x, sigma):
-    """Clip and average the values of one pixel with their noise, step by step; return mean, variance and count."""
-    values = [float(value) for value in values]
+def expect(noise, value, y, x):
+    """The variance of one frame's pixel where this value is expected."""
+    electrons = max(value / noise.scale - noise.level + (noise.dark[y, x] if noise.dark is not None else 0), 0)
+    return noise.scale**2 * (noise.read_variance + electrons / noise.gain)
 
-    def expect(noise, value):
-        electrons = max(value / noise.scale - noise.level + (noise.dark[y, x] if noise.dark is not None else 0), 0)
-        return noise.scale**2 * (noise.read_variance + electrons / noise.gain)
 
+def clip_pixel(values, noises, y, x, sigma):
+    """Return the values of one pixel that a clip keeps, step by step, with their noise."""
     middle = statistics.median(values)
     mad = statistics.median(abs(value - middle) for value in values)
     kept = []
     for value, noise in zip(values, noises, strict=True):
-        deviation = max(1.482602218505602 * mad / (1 + 20 / len(values)), expect(noise, middle) ** 0.5)
+        deviation = max(1.482602218505602 * mad / (1 + 20 / len(values)), expect(noise, middle, y, x) ** 0.5)
         if abs(value - middle) <= max(sigma * deviation, mad):
             kept.append((value, noise))
-    mean = statistics.fmean(value for value, _ in kept)
-    return mean, sum(expect(noise, mean) for _, noise in kept) / len(kept) ** 2, len(kept)
+    return kept
+
+
+def expect_of_neighbours(means, noises, y, x):
+    """Return the variance of the mean of these frames, of the signal that the 5 x 5 pixels around tell if they can."""
+    ny, nx = len(means), len(means[0])
+    rows, columns = ([min(max(i + k, 0), n - 1) for k in range(-2, 3)] for i, n in ((y, ny), (x, nx)))
+    around = statistics.fmean(means[row][column] for row in rows for column in columns)
+
+    def vary(value):
+        return sum(expect(noise, value, y, x) for noise in noises) / len(noises) ** 2
+
+    agrees = (means[y][x] - around) ** 2 <= 16 * vary(around)
+    return vary(around if agrees else means[y][x])
 
 
 @pytest.mark.parametrize("number", range(1, 10))
@@ -290,11 +303,15 @@ def test_noisy_images_combine_as_in_a_plain_loop(kind, number):
     for image, noise in zip(images, noises, strict=True):  # values here and there that are on either side of the limit
         image += noise.variance(image) ** 0.5 * rng.choice([0, 0, 0, 4, -7], image.shape)
     combined = combine_images(images, SIGMA | {"sigma": 5.0}, noises)
+    kept = [
+        [clip_pixel([float(image[y, x]) for image in images], noises, y, x, 5.0) for x in range(5)] for y in range(7)
+    ]
+    means = [[statistics.fmean(value for value, _ in pixel) for pixel in row] for row in kept]
     for y, x in np.ndindex(7, 5):
-        mean, variance, count = combine_noisy_pixel([image[y, x] for image in images], noises, y, x, 5.0)
-        assert combined.data[y, x] == pytest.approx(mean, rel=1e-5, abs=1e-4)
+        variance = expect_of_neighbours(means, [noise for _, noise in kept[y][x]], y, x)
+        assert combined.data[y, x] == pytest.approx(means[y][x], rel=1e-5, abs=1e-4)
         assert combined.variance[y, x] == pytest.approx(variance, rel=1e-5)
-        assert combined.count[y, x] == count
+        assert combined.count[y, x] == len(kept[y][x])
 
 
 @pytest.mark.parametrize("number", [3, 4, 5])

@@ -96,6 +96,11 @@ CASES = {
         {"darks": {30.0: 4, 60.0: 5}},
         {"dark": {"per_second": True, "combine": MEDIAN | CLIPPED}},
     ),
+    "median rate of 4 and 60 s": (
+        WARM,
+        {"darks": {4.0: 4, 60.0: 5}},
+        {"dark": {"per_second": True, "combine": MEDIAN}},
+    ),
     "whole": (WARM, {"darks": {60.0: 7, 4.0: 5}}, {"dark": {"subtract_bias": False}}),
     "whole and few": (WARM, {"darks": {60.0: 3, 4.0: 3}}, {"dark": {"subtract_bias": False}}),
     "whole and faint": (
@@ -126,6 +131,8 @@ CASES = {
     "bright sky": ({}, {"light_signal": 20000.0}, {}),
     "faint flats": ({}, {"flat_signal": 1500.0, "light_signal": 3000.0}, {}),
     "twilight flats, all alike": ({}, {"flat_signal": 20000.0, "light_signal": 3000.0}, {"flat": {"scale": "none"}}),
+    "median of unlike flats": ({}, {"light_signal": 3000.0}, {"flat": {"scale": "none", "combine": MEDIAN}}),
+    "minmax of unlike flats": ({}, {"light_signal": 3000.0}, {"flat": {"scale": "none", "combine": MINMAX}}),
     # measured gain and read noise, products in ADU
     "measured": ({}, {"cards": UNTOLD, "biases": 16, "flats": {"V": 16}}, {}),
     "measured, few frames": ({"gain": 0.7, "read_noise": 3.0}, {"cards": UNTOLD, "biases": 3, "flats": {"V": 4}}, {}),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darkroom.combine import SIGMA_PER_MAD
+from darkroom.rejection import SIGMA_PER_MAD
 
 HOT_SIGMA = 7.0  # a Poisson tail of few electrons stays below it, and noise does not hide 10 sigma
 HOT_OWN = 0.5  # of that, in units of the pixel's own noise, which its own dark current raises

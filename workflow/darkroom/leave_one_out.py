@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkroom.blocks import Grid, average_blocks, fit_surface, measure_blocks, measure_spread
-from darkroom.combine import ROUNDING_NOISE, combine_images
-from darkroom.noise import FrameNoise
+from darkroom.combine import combine_images
+from darkroom.noise import ROUNDING_NOISE, FrameNoise
 from darkroom.stacks import Stack
 
 TRIED = 3  # frames left out, one at a time
@@ -81,18 +81,21 @@ def try_frames(
             recipe["settings"]["combine"],
             None if noises is None else [noises[other] for other in others],
             [stack.scales[other] for other in others],
-            stack.spread,
+            None if stack.relative_levels is None else [stack.relative_levels[other] for other in others],
         )
         image, scale = images[number], stack.scales[number]
-        expected, variance, whole = combined.data, combined.variance, sample
+        expected, variance, whole, ratio = combined.data, combined.variance, sample, 1.0
         if flat:
             whole = sample * np.float32(_find_ratio(image, sample, usable))
         if flat and recipe["settings"]["scale"] == "none":  # they are alike but for their level
-            ratio = np.float32(_find_ratio(image, expected, usable))
-            expected, variance = expected * ratio, None if variance is None else variance * ratio**2
+            ratio = _find_ratio(image, expected, usable)
+            expected = expected * np.float32(ratio)
         deviation = np.full(image.shape, ROUNDING_NOISE * scale, np.float32)
         if noises is not None and variance is not None:
-            deviation = np.sqrt(noises[number].variance(expected) + variance)
+            # what the frame and the others have of their bias and darks, and not alike
+            shares = np.insert(-ratio * combined.shares, number, 1.0)
+            variance = noises[number].variance(expected) + variance * np.float32(ratio**2)
+            deviation = np.sqrt(stack.add_pedestal_noise(variance, shares, grid.rows))
         trial = _compare(image, expected, whole, deviation, ROUNDING_NOISE * scale, grid, usable, flat)
         if trial is not None:
             local = trial.local * count / len(others)  # for what the frame itself did to the master

@@ -14,13 +14,13 @@ from darkroom.calibrate import FULL_SCALE, divide_flat, remove_pedestal
 from darkroom.cosmic_rays import find_cosmic_rays
 from darkroom.detector import Detector
 from darkroom.masters import Master, MasterShelf
-from darkroom.noise import find_read_variance
+from darkroom.noise import estimate_signal, find_read_variance
 from darkroom.overscan import subtract_overscan, trim_frame
 from darkroom.products import JobProblem
 from darkroom.quality import Bit, find_saturated, flag, has_any
 from darkroom.repair import fill_pixels, repair_columns
 from darkroom.sections import parse_section
-from darkroom.uncertainty import add_pedestal_noise, divide_variance, estimate_signal
+from darkroom.uncertainty import add_pedestal_noise, divide_variance
 
 # What says nothing of the sky; a saturated pixel does say that there is much.
 DEFECT = Bit.BAD | Bit.HOT | Bit.COSMIC_RAY | Bit.LOW_FLAT | Bit.NO_DATA
@@ -106,10 +106,13 @@ def _find_variance(
     electrons = signal.data
     if dark and dark.holds_bias:
         read_variance = dark.frame_variance or read_variance
-        electrons = light.data + np.maximum(dark.image.data - np.nanmedian(dark.image.data), 0)
-    variance = read_variance + estimate_signal(electrons, read_variance, detector.gain) / np.float32(detector.gain)
-    bias_id = recipe["bias"]["digest"] if bias else None
-    return add_pedestal_noise(variance, bias, bias_id, [(dark, scale)] if dark else []).astype(np.float32)
+        electrons = light.data + dark.uneven_signal
+
+    def find_variance(expected: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        return np.float32(read_variance) + np.maximum(expected, 0) / np.float32(detector.gain)
+
+    variance = find_variance(estimate_signal(electrons, find_variance))
+    return add_pedestal_noise(variance, bias, [(dark, scale)] if dark else []).astype(np.float32)
 
 
 def _inherit(image: NDArray[np.float32], masters: list[Master]) -> NDArray[np.uint8]:
@@ -128,7 +131,9 @@ def _treat_cosmic_rays(
     settings: dict[str, Any],
 ) -> CCDData:
     """Flag hits in ``mask``, and clean the light of them where that is wanted; known defects are no hits."""
-    hits, cleaned = find_cosmic_rays(light.data, variance, full, settings)
+    # the edge of what the flat cannot serve would look like hits
+    image = np.where(has_any(mask, Bit.LOW_FLAT | Bit.NO_DATA), np.float32(np.nan), light.data)
+    hits, cleaned = find_cosmic_rays(image, variance, full, settings)
     hits &= ~has_any(mask, DEFECT)
     flag(mask, hits, Bit.COSMIC_RAY)
     if settings["action"] == "mask":

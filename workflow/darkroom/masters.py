@@ -22,18 +22,27 @@ class Master:
     """A master frame: its image in ADU, ADU/s or relative to its level, and what is known of each pixel.
 
     ``variance`` in the image's unit squared, None where the noise is not known; ``mask`` the bits of
-    `darkroom.quality`; arrays of shape (rows, columns). ``bias_id`` is the recipe of the bias that was taken off a
-    dark, and ``bias_share`` the factor that it was taken off with. ``frame_variance`` is that of one frame without
-    signal, in ADU^2.
+    `darkroom.quality`; arrays of shape (rows, columns). ``digest`` is that of its recipe, ``bias_id`` that of the bias
+    that was taken off a dark, and ``bias_share`` the factor that it was taken off with. ``frame_variance`` is that of
+    one frame without signal, in ADU^2.
     """
 
     image: CCDData
     variance: NDArray[np.float32] | None
     mask: NDArray[np.uint8]
+    digest: str
     bias_id: str | None
     bias_share: float
     holds_bias: bool
     frame_variance: float | None
+
+    @property
+    def uneven_signal(self) -> NDArray[np.float32]:
+        """What a dark that holds its bias has above its even level, in ADU: the electrons that can be told from it.
+
+        Those that are even over the frame are part of `frame_variance`.
+        """
+        return np.maximum(self.image.data - np.nanmedian(self.image.data), 0)
 
 
 class MasterShelf:
@@ -63,7 +72,7 @@ class MasterShelf:
             try:
                 if read_stamp(path) != wanted["digest"]:
                     raise JobProblem(f"{path}: made by another recipe than the plan's; run snakemake again")
-                self._read[wanted["path"]] = _read_master(path)
+                self._read[wanted["path"]] = _read_master(path, wanted["digest"])
             except (OSError, TypeError, ValueError, KeyError) as error:
                 raise JobProblem(f"{path}: the master cannot be read ({error}); delete it and run again") from None
         return self._read[wanted["path"]]
@@ -86,7 +95,7 @@ class MasterShelf:
         return figures
 
 
-def _read_master(path: Path) -> Master:
+def _read_master(path: Path, digest: str) -> Master:
     with fits.open(path, memmap=False) as hdus:
         header = hdus[0].header
         sigma = np.asarray(hdus["UNCERT"].data, dtype=np.float32) if "UNCERT" in hdus else None
@@ -94,6 +103,7 @@ def _read_master(path: Path) -> Master:
             image=CCDData(np.asarray(hdus[0].data, dtype=np.float32), unit=u.adu),
             variance=None if sigma is None else sigma**2,
             mask=np.asarray(hdus["MASK"].data, dtype=np.uint8),
+            digest=digest,
             bias_id=header.get("BIASID"),
             bias_share=header.get("BIASCOEF", 0.0),
             holds_bias=header.get("HOLDBIAS", False),

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import correlate1d, uniform_filter1d
 
+from darkroom.efficiency import find_plain_efficiency
 from darkroom.sections import Section, parse_section
 
 # Rounding to whole ADU: the variance of a rectangle one ADU wide, ADU^2.
 ROUNDING_VARIANCE = 1 / 12
-# A clip this wide, in standard deviations, leaves normal values alone: it changes the variance by less than 1e-4.
-WIDE_CLIP = 5.0
-TRIALS = 10**6  # values drawn where an efficiency has no closed form
+ROUNDING_NOISE = ROUNDING_VARIANCE**0.5
+NEIGHBOURHOOD = 5  # pixels on a side
+CONSISTENT = 4.0  # standard deviations within which a pixel agrees with its neighbourhood
 
 Image = NDArray[np.floating[Any]]
 
@@ -85,7 +87,7 @@ def find_read_variance(read_noise: float, overscan: dict[str, Any] | None, shape
         return pixel
     along, across = _measure_strip(overscan, shape)
     if overscan["method"] == "median":
-        return pixel + read_noise**2 * _find_median_efficiency(across) / across + ROUNDING_VARIANCE
+        return pixel + read_noise**2 * find_plain_efficiency(across, "median") / across + ROUNDING_VARIANCE
     coefficients = {"polynomial": 1, "spline": 4}  # more than the order
     if overscan["method"] in coefficients:
         return pixel + pixel / across * min(1.0, (overscan["order"] + coefficients[overscan["method"]]) / along)
@@ -101,84 +103,25 @@ def _measure_strip(overscan: dict[str, Any], shape: tuple[int, int]) -> tuple[in
     return kept.shape[1], section.shape[0]
 
 
-def efficiency(number: int, settings: dict[str, Any]) -> float:
-    """Return the variance of the combination of ``number`` normal values of unit variance, times their number.
+def estimate_signal(image: Image, find_variance: Callable[[Image], Image]) -> Image:
+    """Return the signal that is expected in each pixel of an image (rows, columns), in its units.
+
+    A pixel that agrees with the mean of its neighbourhood is expected to hold that mean: its own value would give too
+    small a variance to those that fell low by chance, and too large a one to the others. Any other pixel (a star, a
+    hit, a hot pixel) stands for itself. Not finite pixels are expected to hold nothing.
 
     Parameters
     ----------
-    number : int
-        Of values.
-    settings : dict
-        ``method`` (mean, median), ``reject`` (sigma, minmax, none) and what that needs (``sigma``; ``low``, ``high``).
-
-    Notes
-    -----
-    One for the plain mean, up to pi/2 for the median; exact where nothing is rejected, else as `measure_rejection`.
+    find_variance : callable
+        Gives the variance of each pixel of the image where this signal is expected.
     """
-    return measure_rejection(number, settings)[0]
-
-
-def measure_rejection(number: int, settings: dict[str, Any]) -> tuple[float, float]:
-    """Return the efficiency (see above), and how it compares to that of a plain combination of the values kept.
-
-    The second is the variance in units of the mean of what plain combinations of as many values as were kept have.
-
-    Rejection is simulated with a fixed seed and the code that combines. Of the result only the difference to the plain
-    mean is drawn: it is independent of the mean (Basu 1955, Sankhya 15, 377), whose variance is known; and of
-    the variance only the difference to the plain combination's, which is known as well.
-    """
-    kind = settings["reject"]
-    if number < 1 or kind == "none" or (kind == "sigma" and settings["sigma"] >= WIDE_CLIP):
-        return find_plain_efficiency(number, settings["method"]), 1.0
-    if kind == "sigma":
-        return _simulate_rejection(number, settings["method"], kind, float(settings["sigma"]), 0, 0)
-    return _simulate_rejection(number, settings["method"], kind, 0.0, settings["low"], settings["high"])
-
-
-def find_plain_efficiency(number: int, method: str) -> float:
-    """Return the efficiency of a mean or median of all of ``number`` normal values."""
-    return _find_median_efficiency(number) if method == "median" else 1.0
-
-
-@cache
-def _simulate_rejection(number: int, method: str, kind: str, sigma: float, low: int, high: int) -> tuple[float, float]:
-    from darkroom.combine import average_kept, find_rejected
-
-    settings = {"method": method, "reject": kind, "sigma": sigma, "low": low, "high": high}
-    values = np.random.default_rng(number).normal(size=(number, 1, max(TRIALS // number, 1000)))
-    rejected = find_rejected(values, settings, np.ones_like)
-    count = number - rejected.sum(axis=0)
-    mean = values.mean(axis=0)
-    plain = np.median(values, axis=0) if method == "median" else mean
-    gained = np.var(average_kept(values, rejected, method) - mean) - np.var(plain - mean)
-    result = find_plain_efficiency(number, method) + number * float(gained)
-    kept, share = np.unique(count, return_counts=True)
-    shares = zip(kept.tolist(), (share / count.size).tolist(), strict=True)
-    return result, result / number / sum(part * find_plain_efficiency(n, method) / n for n, part in shares)
-
-
-@cache
-def _find_median_efficiency(number: int) -> float:
-    """Return the variance of the median of ``number`` normal values of unit variance, times their number.
-
-    From the density of the middle value, or of the halfway point of the two middle ones (David & Nagaraja 2003, Order
-    Statistics, 2.1 and 2.2), summed on a grid.
-    """
-    if number < 3:
-        return 1.0
-    from scipy.stats import norm
-
-    below = (number - 1) // 2  # values below the middle one, or two
-    middle = np.linspace(-1, 1, 401)[:, None] * min(8.0, 12 / np.sqrt(number))
-    if number % 2:
-        apart, density = np.zeros((1, 1)), norm.logpdf(middle)
-    else:
-        apart = np.linspace(0, min(8.0, 40 / number), 401)[None, :]  # half the distance of the two
-        density = norm.logpdf(middle - apart) + norm.logpdf(middle + apart)
-    density = density + below * (norm.logcdf(middle - apart) + norm.logsf(middle + apart))
-    weight = np.exp(density - density.max())
-    weight[:, 0] /= 1 + (apart.size > 1)  # the trapezoidal rule's
-    return float(number * (middle[:, 0] ** 2 @ weight.sum(axis=1)) / weight.sum())
+    finite = np.isfinite(image)
+    own = image if finite.all() else np.where(finite, image, image.dtype.type(0))
+    # plain sums along columns: a running one would depend on where the band of an image begins
+    rows = uniform_filter1d(own, NEIGHBOURHOOD, axis=1, mode="nearest")
+    around = correlate1d(rows, np.full(NEIGHBOURHOOD, 1 / NEIGHBOURHOOD), axis=0, mode="nearest")
+    agrees = (own - around) ** 2 <= CONSISTENT**2 * find_variance(around)
+    return np.where(agrees, around, own)
 
 
 def round_median(noise: Image, number: NDArray[np.int_]) -> Image:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darkroom.combine import SIGMA_PER_MAD
 from darkroom.noise import ROUNDING_VARIANCE, Image
+from darkroom.rejection import SIGMA_PER_MAD
 
 P90 = 1.6448536269514722  # 90 % of normal values lie within this many standard deviations
 BLOCK = 64  # pixels along the side of a block, less on small frames

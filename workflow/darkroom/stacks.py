@@ -18,6 +18,7 @@ from darkroom.noise import ROUNDING_VARIANCE, FrameNoise, find_read_variance
 from darkroom.overscan import subtract_overscan, trim_frame
 from darkroom.photon_transfer import measure_read_noise
 from darkroom.products import read_raw
+from darkroom.uncertainty import add_pedestal_noise
 
 # How far the levels of faint and bright flats must differ to tell how linear a pixel is.
 LEVELS_APART = 1.5
@@ -31,7 +32,7 @@ class Stack:
 
     ``images`` in ADU times ``scales``, arrays of shape (rows, columns); ``levels`` of flats in ADU; ``saturated`` how
     many frames were full at each pixel; ``frames`` the recipe's entries of those that were kept, and ``left_out`` why
-    the others were not.
+    the others were not. ``bias`` and ``darks``, each dark with the factor it had, are what was taken off them.
     """
 
     images: list[Image] = field(default_factory=list)
@@ -41,15 +42,28 @@ class Stack:
     headers: list[fits.Header] = field(default_factory=list)
     noises: list[FrameNoise] | None = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    bias: Master | None = None
+    darks: list[tuple[Master, float]] = field(default_factory=list)
     saturated: NDArray[np.uint16] | None = None
 
     @property
-    def spread(self) -> float:
-        """How far the levels of flats that were not scaled lie apart, as a fraction; zero for all else."""
+    def relative_levels(self) -> list[float] | None:
+        """The levels of flats as they are combined, in units of their median; None for all else."""
         if not self.levels:
-            return 0.0
+            return None
         scaled = np.array(self.levels) * self.scales
-        return float(np.abs(scaled / np.median(scaled) - 1).max())
+        return list(scaled / np.median(scaled))
+
+    def add_pedestal_noise(
+        self, variance: Image, shares: NDArray[np.float64], rows: slice | NDArray[np.int_] = slice(None)
+    ) -> Image:
+        """Return the variance of a sum of frames, each times its share, with that of their bias and darks."""
+        scales = shares * self.scales
+        darks: dict[int, tuple[Master, float]] = {}
+        for (dark, factor), scale in zip(self.darks, scales, strict=bool(self.darks)):
+            _, before = darks.get(id(dark), (dark, 0.0))
+            darks[id(dark)] = dark, before + factor * float(scale)
+        return add_pedestal_noise(variance, self.bias, darks.values(), float(scales.sum()), rows)
 
     @property
     def mostly_saturated(self) -> NDArray[np.bool_]:
@@ -71,7 +85,7 @@ def prepare_stack(recipe: dict[str, Any], raw_paths: Sequence[str], shelf: Maste
     """
     settings = recipe["settings"]
     bias = shelf.read(recipe["bias"])
-    stack = Stack(noises=[] if _is_noise_known(recipe["kind"], detector) else None)
+    stack = Stack(noises=[] if _is_noise_known(recipe["kind"], detector) else None, bias=bias)
     for frame, path in zip(recipe["frames"], raw_paths, strict=True):
         raw = read_raw(path, frame["digest"])
         dark, factor = _find_dark(frame, shelf)
@@ -90,10 +104,11 @@ def prepare_stack(recipe: dict[str, Any], raw_paths: Sequence[str], shelf: Maste
         stack.scales.append(scale)
         stack.frames.append(frame)
         stack.headers.append(raw.header)
+        if dark is not None:
+            stack.darks.append((dark, factor))
         _count_saturated(stack, raw, recipe)
         if stack.noises is not None:
-            taken_off = None if dark is None else dark.image.data * np.float32(factor)
-            stack.noises.append(_describe_noise(image, scale, taken_off, recipe, detector))
+            stack.noises.append(_describe_noise(image, scale, dark, factor, recipe, detector))
     if stack.noises and recipe["holds_bias"]:
         _measure_whole_darks(stack)
     return stack
@@ -126,24 +141,12 @@ def _average(stack: Stack, chosen: NDArray[np.intp]) -> Image:
     return total / np.float32(len(chosen))
 
 
-def list_darks(stack: Stack, shelf: MasterShelf) -> list[tuple[Master, float]]:
-    """Return each master dark that flats were freed of, with the factor it has in their mean, scales included."""
-    found: dict[str, float] = {}
-    wanted = {}
-    for frame, scale in zip(stack.frames, stack.scales, strict=True):
-        if used := frame.get("dark"):
-            wanted[used["path"]] = used
-            found[used["path"]] = found.get(used["path"], 0.0) + used["scale"] * scale / len(stack.images)
-    masters = [(shelf.read(wanted[path]), factor) for path, factor in found.items()]
-    return [(master, factor) for master, factor in masters if master is not None]
-
-
 def _is_noise_known(kind: str, detector: Detector) -> bool:
     return detector.read_noise is not None if kind == "bias" else detector.is_known
 
 
 def _describe_noise(
-    image: Image, scale: float, dark: Image | None, recipe: dict[str, Any], detector: Detector
+    image: Image, scale: float, dark: Master | None, factor: float, recipe: dict[str, Any], detector: Detector
 ) -> FrameNoise:
     assert detector.read_noise is not None, "the noise is known"
     read_variance = find_read_variance(detector.read_noise, recipe["settings"]["overscan"], image.shape)
@@ -151,7 +154,11 @@ def _describe_noise(
         return FrameNoise(read_variance, gain=np.inf)  # it holds no electrons
     assert detector.gain is not None, "the noise is known"
     level = measure_level(image, "median") if recipe["holds_bias"] else 0.0
-    return FrameNoise(read_variance, detector.gain, scale, level, dark)
+    if dark is None:
+        return FrameNoise(read_variance, detector.gain, scale, level)
+    if dark.holds_bias:
+        return FrameNoise(dark.frame_variance or read_variance, detector.gain, scale, level, dark.uneven_signal)
+    return FrameNoise(read_variance, detector.gain, scale, level, dark.image.data * np.float32(factor))
 
 
 def _find_dark(frame: dict[str, Any], shelf: MasterShelf) -> tuple[Master | None, float]:

@@ -1,0 +1,91 @@
+"""Rejection: which values of a stack of images take no part in its combination, and the combination of the rest."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import ccdproc
+import numpy as np
+from astropy import units as u
+from astropy.nddata import CCDData
+from numpy.typing import NDArray
+
+# The standard deviation of a normal distribution in units of its median absolute deviation.
+SIGMA_PER_MAD = 1.482602218505602
+# Chance, and hits in up to two of five frames, make the MAD of N values larger than it is of many: by up to 1 + 20/N.
+MAD_EXCESS = 20
+
+Stack = NDArray[np.float64]
+# Where an image (rows, columns) is expected, the standard deviation of each frame (images, rows, columns).
+ExpectedNoise = Callable[[Stack], Stack]
+
+
+def find_rejected(
+    stack: Stack,
+    settings: dict[str, Any],
+    expect_noise: ExpectedNoise | None = None,
+    rounding: float = 0.0,
+) -> NDArray[np.bool_]:
+    """Return which values of a stack take no part in its combination: NaN, and what ``reject`` asks for."""
+    absent = np.isnan(stack)
+    if settings["reject"] == "sigma":
+        return absent | find_outliers(stack, settings["sigma"], expect_noise, rounding)
+    if settings["reject"] == "minmax":
+        return absent | find_extremes(stack, settings["low"], settings["high"])
+    return absent
+
+
+def average_kept(stack: Stack, rejected: NDArray[np.bool_], method: str) -> Stack:
+    """Return the mean or median of what was not rejected of a stack (images, rows, columns); NaN where all was."""
+    combiner = ccdproc.Combiner(
+        [CCDData(layer, unit=u.adu, mask=hidden) for layer, hidden in zip(stack, rejected, strict=True)],
+        dtype=np.float64,
+    )
+    combine = combiner.median_combine if method == "median" else combiner.average_combine
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a pixel without a value in any image is to be NaN
+        # ccdproc's uncertainty is not used, and the default one costs more than the rest
+        result = combine(uncertainty_func=lambda data, axis, **_: np.zeros(data.shape[1:]))
+    return np.where(result.mask, np.nan, result.data) if result.mask is not None else result.data
+
+
+def find_outliers(
+    stack: Stack, sigma: float, expect_noise: ExpectedNoise | None = None, rounding: float = 0.0
+) -> NDArray[np.bool_]:
+    """Return where a stack of images departs from its median by more than ``sigma`` standard deviations.
+
+    Shape (images, rows, columns). Where the noise is known, each value has the standard deviation that is expected
+    where the median is, or that of the MAD if it is larger than chance can make it: of few values it is often far too
+    small, and one of them, or two, can hide behind what others make of it. Where the noise is not known, the deviation
+    is the MAD times 1.4826, but not less than the rounding: where most frames agree to the last digit the MAD is zero,
+    and every other value would be rejected. Values within the MAD, half of them all, are always kept.
+    """
+    middle = _find_median(stack)
+    distance = np.abs(stack - middle)
+    spread = _find_median(distance)
+    with np.errstate(invalid="ignore"):
+        if expect_noise is None:
+            deviation = np.maximum(SIGMA_PER_MAD * spread, rounding)
+        else:
+            excess = 1 + MAD_EXCESS / np.maximum(np.isfinite(stack).sum(axis=0), 1)
+            deviation = np.maximum(SIGMA_PER_MAD * spread / excess, expect_noise(middle))
+        return distance > np.maximum(sigma * deviation, spread)
+
+
+def find_extremes(stack: Stack, low: int, high: int) -> NDArray[np.bool_]:
+    """Return where a stack of images has its ``low`` lowest and ``high`` highest values, pixel by pixel.
+
+    NaN counts as neither; where no value would be left, none is dropped. Shape (images, rows, columns).
+    """
+    rank = stack.argsort(axis=0, kind="stable").argsort(axis=0)  # NaN comes last
+    count = np.isfinite(stack).sum(axis=0)
+    return ((rank < low) | (rank >= count - high)) & (low + high < count)
+
+
+def _find_median(stack: Stack) -> Stack:
+    """Return the median of the values of each pixel that are not NaN; NaN where none is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.nanmedian(stack, axis=0) if np.isnan(stack).any() else np.median(stack, axis=0)
