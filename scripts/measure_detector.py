@@ -10,9 +10,12 @@ import numpy as np
 
 from darkroom.calibrate import judge_flat, measure_level
 from darkroom.job import read_job, report_to
+from darkroom.noise import ROUNDING_VARIANCE, find_read_variance
 from darkroom.overscan import subtract_overscan, trim_frame
-from darkroom.photon_transfer import Measured, choose_pairs, combine_measured, measure_gain, measure_read_noise
+from darkroom.pairs import Measured, choose_pairs, combine_measured
+from darkroom.photon_transfer import measure_gain
 from darkroom.products import read_raw, write_figures
+from darkroom.read_out import measure_read_out
 
 PIXELS = 2**22  # in pairs; they give the read noise to 0.05 % and the gain to 0.1 %
 LEAST_PAIRS = 4  # of large frames, so that a disturbed one is outvoted
@@ -25,7 +28,7 @@ def measure_detector(recipe: dict, raw_paths: list[str], product: str, log: Text
         zip(recipe["frames"], raw_paths, strict=True), key=lambda each: (each[0]["start"] or "", each[0]["name"])
     )
     unlit, flats = choose_unlit(frames), [each for each in frames if each[0]["role"] == "flat"]
-    gains, left_out, read_noise = [], [], None
+    gains, left_out, read_out, read_noise = [], [], None, None
     if unlit:
         samples = [read_frame(*each, settings) for each in unlit[:PEDESTAL_FRAMES]]
         bias = np.median([image for _, image in samples], axis=0)
@@ -33,13 +36,16 @@ def measure_detector(recipe: dict, raw_paths: list[str], product: str, log: Text
         raw, image = samples[0]
         offset = measure_level(trim_frame(raw, settings["overscan"]).data - image, "median")
         wanted = max(LEAST_PAIRS, ceil(PIXELS / bias.size))
-        read_noise = measure_read_noise(read_unlit(unlit, wanted, settings))
-    if read_noise is not None:
+        read_out = measure_read_out(read_unlit(unlit, wanted, settings))
+    if read_out is not None:
+        pixel = read_out.pixel.value
+        of_overscan = find_read_variance(pixel, settings["overscan"], raw.shape) - pixel**2 - ROUNDING_VARIANCE
+        read_noise = read_out.find_noise(of_overscan)
         read_flats = partial(read_good_flats, wanted=wanted, bias=bias, recipe=recipe, left_out=left_out)
         for name in sorted({frame["filter"] or "" for frame, _ in flats}):
             own = [each for each in flats if (each[0]["filter"] or "") == name]
             full = None if saturation is None else saturation - offset
-            gains.append(measure_gain(read_flats(own), read_noise.value, bias, full))
+            gains.append(measure_gain(read_flats(own), pixel, bias, full))
     gain = combine_measured([each for each in gains if each is not None])
 
     for text in left_out:

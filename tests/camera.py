@@ -24,6 +24,7 @@ class Camera:
     shape: tuple[int, int] = (64, 64)  #: light-sensitive (ny, nx), pixels
     gain: float = 1.5  #: e-/ADU
     read_noise: float = 8.0  #: e-
+    row_noise: float = 0.0  #: ADU by which whole rows jump, frame by frame, overscan left alone
     bias_level: float = 1000.0  #: ADU
     bias_structure: float = 4.0  #: amplitude of the bias pattern, ADU
     dark_current: float = 0.1  #: e-/s
@@ -107,6 +108,8 @@ def expose(
     counts = np.full((ny, nx + camera.overscan), camera.bias_level)
     counts[:, :nx] = camera.bias_pattern() + electrons / camera.gain
     counts += rng.normal(bias_offset, camera.read_noise / camera.gain, counts.shape)
+    if camera.row_noise:
+        counts[:, :nx] += rng.normal(0, camera.row_noise, (ny, 1))
     return np.clip(np.rint(counts), 0, camera.saturation).astype(np.uint16)
 
 

@@ -10,8 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from darkroom.photon_transfer import Measured, choose_pairs, combine_measured, measure_gain, measure_read_noise
+from darkroom.pairs import Measured, choose_pairs, combine_measured
+from darkroom.photon_transfer import measure_gain
 from darkroom.raw import digest_file
+from darkroom.read_out import measure_read_out
 from tests.camera import Camera, expose, write_frame
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "measure_detector.py"
@@ -42,7 +44,7 @@ def hit(frames, rng, number, brightness=5000.0):
 
 
 def measure_both(camera, rng, biases, flats, **changes):
-    noise = measure_read_noise(take_biases(camera, rng, biases))
+    noise = measure_read_out(take_biases(camera, rng, biases)).pixel
     flats = take_flats(camera, rng, flats, **changes)
     return noise, measure_gain(flats, noise.value, camera.bias_pattern(), camera.saturation)
 
@@ -50,7 +52,7 @@ def measure_both(camera, rng, biases, flats, **changes):
 def test_sixteen_biases_and_sixteen_flats_give_the_gain_to_a_per_cent_and_the_read_noise_to_two():
     camera, rng = Camera(shape=(1024, 1024)), np.random.default_rng(16)
     biases = take_biases(camera, rng, 16)
-    noise = measure_read_noise(biases)
+    noise = measure_read_out(biases).pixel
     gain = measure_gain(take_flats(camera, rng, 16), noise.value, np.mean(biases[:3], axis=0), camera.saturation)
     print(
         f"gain {gain.value / camera.gain - 1:+.3%}, read noise {noise.value * camera.gain / camera.read_noise - 1:+.3%}"
@@ -91,7 +93,7 @@ def test_errors_hold_with_two_frames_and_with_hits_and_vignetting():
         biases, flats = take_biases(camera, rng, 2), take_flats(camera, rng, 2, light=vignette((96, 96)))
         hit(biases, rng, 2)
         hit(flats, rng, 2)
-        noise = measure_read_noise(biases)
+        noise = measure_read_out(biases).pixel
         gain = measure_gain(flats, noise.value, camera.bias_pattern(), camera.saturation)
         truth = camera.read_noise / camera.gain
         pulls.append([(noise.value - truth) / noise.error, (gain.value - camera.gain) / gain.error])
@@ -105,7 +107,7 @@ def test_rounding_is_taken_out():
     # frames in double precision and the same ones in whole ADU; without the 1/12 they would be 4 % apart
     rng = np.random.default_rng(3)
     fine = [1000 + np.linspace(0, 30, 256) + rng.normal(0, 1.0, (256, 256)) for _ in range(8)]
-    noise = measure_read_noise([np.rint(frame) for frame in fine])
+    noise = measure_read_out([np.rint(frame) for frame in fine]).pixel
     assert noise.value == pytest.approx(np.std(fine[0] - fine[1]) / 2**0.5, rel=0.01)
     assert noise.value == pytest.approx(1.0, abs=4 * noise.error)
 
@@ -114,12 +116,12 @@ def test_read_noise_below_half_an_adu_has_a_larger_error():
     # all pixels at one level: what the rounding adds depends on its fraction, which nobody can know
     rng = np.random.default_rng(4)
     for level in (1000.0, 1000.25, 1000.5):
-        noise = measure_read_noise([np.rint(level + rng.normal(0, 0.4, (256, 256))) for _ in range(8)])
+        noise = measure_read_out([np.rint(level + rng.normal(0, 0.4, (256, 256))) for _ in range(8)]).pixel
         assert abs(noise.value - 0.4) < 2 * noise.error
         assert noise.error > 0.01
 
 
-def test_drift_structure_overscan_noise_hits_and_hot_pixels_leave_the_read_noise_alone():
+def test_drift_structure_overscan_noise_hits_and_hot_pixels_leave_the_noise_of_pixels_alone():
     camera, rng = Camera(shape=(256, 256)), np.random.default_rng(5)
     frames = take_biases(camera, rng, 12, drift=20.0)
     y, x = np.mgrid[-1:1:256j, -1:1:256j]
@@ -128,15 +130,30 @@ def test_drift_structure_overscan_noise_hits_and_hot_pixels_leave_the_read_noise
         frame += 3 * number * x * y + rng.normal(0, 5, (256, 1)) + rng.normal(0, 2) * np.sin(4 * x)
         frame.flat[hot] += rng.poisson(500, 300)  # as noisy as no clip can tell: four times the rest
     hit(frames, rng, 15)
-    noise = measure_read_noise(frames)
-    assert noise.value == pytest.approx(camera.read_noise / camera.gain, rel=0.02)
+    found = measure_read_out(frames)
+    assert found.pixel.value == pytest.approx(camera.read_noise / camera.gain, rel=0.02)
+    assert found.lines.value == pytest.approx(25, rel=0.15)  # 1500 rows: 4 %, and the clip of chi squared
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("jump", [0.0, 1.0, 4.0])
+def test_rows_or_columns_that_jump_from_frame_to_frame_are_part_of_the_noise(jump, axis):
+    rng, shape, lines = np.random.default_rng(13), (512, 640), [1, 1]
+    lines[axis] = shape[axis]
+    frames = [np.rint(1000 + rng.normal(0, 5, shape) + rng.normal(0, jump, lines)) for _ in range(8)]
+    found = measure_read_out(frames)
+    assert found.find_noise().value == pytest.approx(np.hypot(5, jump), rel=0.01)
+    assert found.find_noise().value == pytest.approx(np.hypot(5, jump), abs=5 * found.find_noise().error)
+    of_overscan = found.find_noise(jump**2)  # all of it
+    assert of_overscan.value == pytest.approx(5, rel=0.02)
+    assert found.find_noise(1e6).value == found.pixel.value
 
 
 def test_one_disturbed_pair_is_outvoted():
     camera, rng = Camera(shape=(128, 128)), np.random.default_rng(6)
     frames = take_biases(camera, rng, 10)
     frames[4] = frames[4] + rng.normal(0, 5, frames[4].shape).astype(np.float32)
-    noise = measure_read_noise(frames)
+    noise = measure_read_out(frames).pixel
     assert noise.value == pytest.approx(camera.read_noise / camera.gain, rel=0.01)
     assert noise.pairs == 4
 
@@ -186,10 +203,10 @@ def test_only_pairs_that_can_serve_are_used():
     assert measure_gain([], 5.3, 1000.0) is None
     assert measure_gain([one, two], 5.3, 20000.0) is None  # nothing is left
     assert measure_gain(iter([one, two]), 5.3, 1000.0).pairs == 1
-    assert measure_read_noise([one]) is None
-    assert measure_read_noise([]) is None
-    assert measure_read_noise([one, one]) is None  # no noise at all
-    assert measure_read_noise([np.full((64, 64), np.nan)] * 2) is None
+    assert measure_read_out([one]) is None
+    assert measure_read_out([]) is None
+    assert measure_read_out([one, one]) is None  # no noise at all
+    assert measure_read_out([np.full((64, 64), np.nan)] * 2) is None
 
 
 def test_values_that_are_not_finite_take_no_part():
@@ -200,7 +217,7 @@ def test_values_that_are_not_finite_take_no_part():
             frame[rng.integers(128, size=20), rng.integers(128, size=20)] = value
         frame[:20, :20] = np.nan
     with np.errstate(all="raise", under="ignore"):
-        noise = measure_read_noise(biases)
+        noise = measure_read_out(biases).pixel
         gain = measure_gain(flats, noise.value, camera.bias_pattern(), camera.saturation)
     assert noise.value == pytest.approx(camera.read_noise / camera.gain, rel=0.03)
     assert gain.value == pytest.approx(camera.gain, rel=0.05)
@@ -211,12 +228,13 @@ def test_odd_shapes(shape):
     rng = np.random.default_rng(12)
     biases = [np.rint(1000 + rng.normal(0, 6, shape)) for _ in range(40)]
     flats = [np.rint(1000 + rng.poisson(30000, shape) / 1.5 + rng.normal(0, 6, shape)) for _ in range(40)]
-    noise, gain = measure_read_noise(biases), measure_gain(flats, 6.0, 1000.0)
+    read_out, gain = measure_read_out(biases), measure_gain(flats, 6.0, 1000.0)
     if min(shape) > 1:  # levelled row by row and column by column, a single row holds nothing
+        noise = read_out.pixel
         assert noise.value == pytest.approx(6, abs=5 * noise.error)
         assert gain.value == pytest.approx(1.5, abs=5 * gain.error)
     else:
-        assert noise is None
+        assert read_out is None
         assert gain is None
 
 

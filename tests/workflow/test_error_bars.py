@@ -121,6 +121,8 @@ CASES = {
         STRIP,
         {"bias": {"use": False}, "dark": {"use": False}},
     ),
+    "rows that jump": ({"row_noise": 2.0}, {}, {}),
+    "rows that jump beside an overscan": ({"row_noise": 2.0, "overscan": 32}, STRIP, {}),
     # detectors and skies
     "low gain, low noise": ({"gain": 0.3, "read_noise": 2.0}, {}, {}),
     "low gain, high noise": ({"gain": 0.3, "read_noise": 20.0}, {}, {}),

@@ -16,8 +16,8 @@ from darkroom.detector import Detector
 from darkroom.masters import Master, MasterShelf
 from darkroom.noise import ROUNDING_VARIANCE, FrameNoise, find_read_variance
 from darkroom.overscan import subtract_overscan, trim_frame
-from darkroom.photon_transfer import measure_read_noise
 from darkroom.products import read_raw
+from darkroom.read_out import measure_read_out
 from darkroom.uncertainty import add_pedestal_noise
 
 # How far the levels of faint and bright flats must differ to tell how linear a pixel is.
@@ -116,9 +116,9 @@ def prepare_stack(recipe: dict[str, Any], raw_paths: Sequence[str], shelf: Maste
 
 def _measure_whole_darks(stack: Stack) -> None:
     """Replace the noise of darks that hold their bias by that of pairs: their even dark current cannot be told."""
-    measured = measure_read_noise(stack.images)
+    measured = measure_read_out(stack.images)
     if measured and stack.noises:
-        variance = measured.value**2 + ROUNDING_VARIANCE
+        variance = measured.find_noise().value ** 2 + ROUNDING_VARIANCE
         stack.noises = [replace(noise, read_variance=variance) for noise in stack.noises]
 
 
