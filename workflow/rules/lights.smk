@@ -20,7 +20,7 @@ for batch in NIGHTS.batches:
         conda:
             "../../envs/darkroom.yaml"
         resources:
-            mem_mb=estimate_memory_mb(batch, frames_at_once=1),
+            mem_mb=estimate_memory_mb(batch, frames_at_once=6),  # one, and what a search for cosmic rays holds
         message:
             f"{RESULTS}/{batch.message}"
         script:
