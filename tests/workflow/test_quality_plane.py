@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from astropy.convolution import Gaussian2DKernel, interpolate_replace_nans
 from astropy.io import fits
+from scipy.ndimage import maximum_filter
 
 from tests.camera import Camera
 from tests.pulls import Product, measure_center, measure_spread, tell_light
@@ -268,6 +269,29 @@ def test_repaired_columns_are_straight_lines_between_their_sides(
         rest = np.delete(np.arange(SHAPE[1]), [62, 63, 64])
         for plane in ("data", "uncertainty", "mask"):
             np.testing.assert_array_equal(getattr(light, plane)[:, rest], getattr(before, plane)[:, rest])
+
+
+@pytest.mark.parametrize("action", ["mask", "clean"])
+def test_cosmic_rays_are_flagged_or_cleaned_and_nothing_else_is_touched(
+    action: str, night: tuple[Path, Truth], kept: dict[str, Product]
+) -> None:
+    lights = develop(night[0], lights={"cosmic_rays": {"use": True, "action": action}})
+    cleaned = action == "clean"
+    for stem in (PLAIN, FLOAT):
+        light = lights[stem]
+        hits = put(np.zeros(SHAPE, bool), [*HITS, NEARLY_FULL], stem == PLAIN)
+        taken = (light.mask & COSMIC_RAY > 0) & ~hits
+        assert taken.sum() <= 1, "one in 10 000 is chance"
+        assert not (taken & maximum_filter(expect_mask(stem), 7)).any(), "what is known to be bad makes no hits around"
+        hits |= taken
+        expected = expect_mask(stem)
+        expected[hits] = COSMIC_RAY | (INTERPOLATED if cleaned else 0)
+        assert list_flagged(light.mask) == list_flagged(expected)
+        same = ~hits if cleaned else np.ones(SHAPE, bool)
+        np.testing.assert_array_equal(light.data[same], kept[stem].data[same])
+        if cleaned:
+            truth = tell_light(night[1], stem, light.header)
+            assert (np.abs(light.data - truth)[hits] < 3 * light.uncertainty[hits]).all()
 
 
 @pytest.mark.parametrize("masked", ["nan", "fill"])
