@@ -7,8 +7,9 @@ from math import ceil, hypot
 from typing import TextIO
 
 import numpy as np
+from astropy.nddata import CCDData
 
-from darkroom.calibrate import judge_flat, measure_level
+from darkroom.calibrate import judge_flat, linearise, measure_level
 from darkroom.job import read_job, report_to
 from darkroom.noise import ROUNDING_VARIANCE, find_read_variance
 from darkroom.overscan import subtract_overscan, trim_frame
@@ -44,7 +45,7 @@ def measure_detector(recipe: dict, raw_paths: list[str], product: str, log: Text
         read_flats = partial(read_good_flats, wanted=wanted, bias=bias, recipe=recipe, left_out=left_out)
         for name in sorted({frame["filter"] or "" for frame, _ in flats}):
             own = [each for each in flats if (each[0]["filter"] or "") == name]
-            full = None if saturation is None else saturation - offset
+            full = None if saturation is None else straighten(saturation - offset, float(np.nanmedian(bias)), settings)
             gains.append(measure_gain(read_flats(own), pixel, bias, full))
     gain = combine_measured([each for each in gains if each is not None])
 
@@ -87,12 +88,19 @@ def read_good_flats(flats: list, wanted: int, bias: np.ndarray, recipe: dict, le
             if reason:
                 left_out.append(f"{frame['name']}: {reason}")
             else:
-                images.append(image)
+                images.append(straighten(image, bias, settings))
         if len(images) == 2:
             yield from images
             given += 1
         if given == wanted:
             return
+
+
+def straighten(image: np.ndarray | float, bias: np.ndarray | float, settings: dict) -> np.ndarray:
+    """What a flat would be had the camera been linear: photons tell the gain of that one alone."""
+    if not settings["linearity"]:
+        return image
+    return bias + linearise(CCDData(np.asarray(image - bias), unit="adu"), settings["linearity"]).data
 
 
 def convert_to_electrons(read_noise: Measured | None, gain: Measured | None) -> Measured | None:

@@ -295,7 +295,7 @@ def test_disagreement_of_more_than_three_sigma_names_both(tmp_path, gain, said):
 
 def test_disagreement_with_the_settings_comes_before_that_with_the_header(tmp_path):
     notes, _ = measure(tmp_path, {"read_noise": 9.0}, detector__read_noise=12.0)
-    assert notes == ["read noise of 2024-03-10, setup ccd: config.yaml says 12 e-, the frames 6 +- 0.03; it counts"]
+    assert notes == ["read noise of 2024-03-10, setup ccd: config.yaml says 12 e-, the frames 6 +- 0.05; it counts"]
 
 
 def test_frames_that_tell_nothing_disagree_with_nothing(tmp_path):

@@ -218,6 +218,7 @@ def test_figures_and_table_tell_values_errors_and_what_others_say(told: Path) ->
     row = rows["read_noise"]
     assert (row["unit"], row["header"]) == ("e-", "8.0")
     assert float(row["measured"]) == pytest.approx(electrons["value"], rel=1e-4)
+    assert float(row["error"]) == pytest.approx(electrons["error"], rel=0.2)
     assert float(row["measured"]) == pytest.approx(READ_NOISE, abs=3 * electrons["error"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import hypot
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class Findings:
     def _compare_detectors(self, plan: Plan) -> list[dict[str, Any]]:
         """Return a row for each measurement that was made, beside what headers and settings say."""
         gains = {
-            (one.night, one.setup): found["value"]
+            (one.night, one.setup): (found["value"], found["error"])
             for one in plan.measurements.all
             if one.quantity == "gain" and (found := self._read(one))
         }
@@ -63,13 +64,17 @@ class Findings:
             if not (found := self._read(one)):
                 continue
             told = {frame.gain for _, frame in one.frames} if one.quantity == "gain" else set()
-            unit, factor = "e-/ADU", 1.0
+            unit, (factor, doubt) = "e-/ADU", (1.0, 0.0)
             if one.quantity == "read_noise":
                 told = {frame.read_noise for _, frame in one.frames}
-                gain = gains.get((one.night, one.setup)) or _find_gain(one.frames[0][1], self.settings)
-                unit, factor = ("e-", gain) if gain else ("ADU", 1.0)
+                gain = _find_gain(one.frames[0][1], self.settings)
+                factor, doubt = gains.get((one.night, one.setup)) or (gain or 1.0, 0.0)
+                unit = "e-" if gain or (one.night, one.setup) in gains else "ADU"
             row: dict[str, Any] = {"night": one.night, "setup": one.setup, "quantity": one.quantity, "unit": unit}
-            row |= {"measured": round(found["value"] * factor, 5), "error": round(found["error"] * factor, 5)}
+            row |= {
+                "measured": round(found["value"] * factor, 5),
+                "error": round(hypot(found["error"] * factor, found["value"] * doubt), 5),
+            }
             row |= {"pairs": found["pairs"], "header": told.pop() if len(told) == 1 else None}
             rows.append(row | {"config": self.settings["detector"][one.quantity]})
         return rows

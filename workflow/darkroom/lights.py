@@ -131,8 +131,8 @@ def _treat_cosmic_rays(
     settings: dict[str, Any],
 ) -> CCDData:
     """Flag hits in ``mask``, and clean the light of them where that is wanted; known defects are no hits."""
-    # the edge of what the flat cannot serve would look like hits
-    image = np.where(has_any(mask, Bit.LOW_FLAT | Bit.NO_DATA), np.float32(np.nan), light.data)
+    # the good pixels around a defect that lies too low would look like hits
+    image = np.where(has_any(mask, DEFECT), np.float32(np.nan), light.data)
     hits, cleaned = find_cosmic_rays(image, variance, full, settings)
     hits &= ~has_any(mask, DEFECT)
     flag(mask, hits, Bit.COSMIC_RAY)

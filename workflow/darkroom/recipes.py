@@ -89,13 +89,14 @@ def _describe_measurement(measurement: Measurement, settings: dict[str, Any]) ->
         for role, frame in measurement.frames
     ]
     first = measurement.frames[0][1]
-    limits = {key: settings["flat"][key] for key in ("min_counts", "max_counts")}
+    for_flats = {key: settings["flat"][key] for key in ("min_counts", "max_counts")}
+    for_flats |= {"linearity": settings["detector"]["linearity"]}
     return {
         **_describe_place(measurement, measurement.quantity),
         "frames": frames,
         "saturation": settings["detector"]["saturation"] or measurement.frames[-1][1].saturation,
         "settings": {"overscan": _overscan_settings(first, settings)}
-        | (limits if measurement.quantity == "gain" else {}),
+        | (for_flats if measurement.quantity == "gain" else {}),
         **_describe_tools(measurement.quantity, first, settings),
     }
 
