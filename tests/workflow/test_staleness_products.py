@@ -1,12 +1,13 @@
 """Products and Snakemake's memory are lost, moved, copied or put back: only what is not as planned is made anew."""
 
+import json
 import os
 import shutil
 
 import pytest
 from astropy.io import fits
 
-from tests.workflow.reduced import ALL, LIGHTS_B, alter, copy_reduced
+from tests.workflow.reduced import ALL, BAD_PIXELS, MEASURED, alter, reduce_night
 
 pytestmark = pytest.mark.slow
 
@@ -15,24 +16,25 @@ def test_nothing_to_be_done(night):
     """With Snakemake's memory and without, by all of its triggers, by time alone, and from elsewhere."""
     before = night.look()
     assert "Nothing to be done" in night.run().stderr
-    assert night.foresee("--rerun-triggers", "mtime") == set()
     absolute = {"raw": night.raw, "results": night.results}
     assert night.foresee(folder=night.folder / "elsewhere", config=absolute) == set()
     shutil.rmtree(night.folder / ".snakemake")
-    for how in ([], ["--rerun-triggers", "mtime"], ["--workflow-profile", "none"]):
-        assert night.foresee(*how) == set()
-    night.run()
+    assert night.foresee("--workflow-profile", "none") == set()
     assert night.look() == before
 
 
 def test_copied_results_are_as_good(night):
     """A plain copy has new times, in the order in which files are found, and perhaps no caches."""
     shutil.rmtree(night.results / ".cache")
-    night.results = shutil.copytree(night.results, night.folder / "copy", copy_function=shutil.copyfile)
+    copy = night.folder / "copy"
+    for path in sorted(path for path in night.results.rglob("*") if path.is_file()):
+        target = copy / path.relative_to(night.results)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    night.results = copy
     before = night.look()
-    assert night.foresee() == set()
     assert night.foresee("--workflow-profile", "none") == set()
-    night.run()
+    assert "Nothing to be done" in night.run().stderr
     assert night.look() == before
 
 
@@ -41,13 +43,36 @@ def test_changed_light_by_time_alone(night):
     for folder in (night.folder / ".snakemake", night.results / ".cache", night.results / ".recipes"):
         shutil.rmtree(folder)
     alter(night.raw / "light_V_60s_002.fits")
-    night.expect({"light_V_60s_002"}, "--rerun-triggers", "mtime")
-    assert night.foresee() == set()
+    night.run_for({"light_V_60s_002"})
 
 
-def test_deleted_light(night):
-    night.product("light_B_30s_001").unlink()
-    night.expect({"light_B_30s_001"})
+def test_deleted_products_come_back_alone(night):
+    """A light, the bad pixels and the measured figures, of which the read noise is in all error bars."""
+    content = night.read_content()
+    deleted = MEASURED | BAD_PIXELS | {"light_B_30s_001"}
+    for name in deleted:
+        night.product(name).unlink()
+    night.run_for(deleted)
+    assert night.read_content() == content
+
+
+def test_deleted_read_noise_comes_back_alone(night):
+    night.product("read_noise").unlink()
+    night.make({"read_noise"})
+
+
+@pytest.mark.parametrize("harm", ["cut short", "another recipe", "no figures"])
+def test_damaged_figures_come_back_alone(night, harm):
+    path = night.product("gain")
+    content = path.read_bytes()
+    if harm == "cut short":
+        path.write_bytes(content[:-20])
+    elif harm == "another recipe":
+        path.write_text(json.dumps(json.loads(content) | {"RECIPE": "0" * 32}))
+    else:
+        path.write_text("{}")
+    night.make({"gain"})
+    assert path.read_bytes() == content
 
 
 def test_deleted_masters_are_not_missed(night):
@@ -61,7 +86,7 @@ def test_deleted_masters_are_not_missed(night):
     night.run(paths[-1].relative_to(night.folder))
     assert night.see_changed(before) == {path.stem for path in paths}
     assert [path.read_bytes() for path in paths] == content
-    assert night.foresee() == set()
+    assert night.plan() == set()
 
 
 def test_deleted_masters_and_a_changed_light(night):
@@ -69,31 +94,35 @@ def test_deleted_masters_and_a_changed_light(night):
     for name in ("master_dark_20s", "master_dark_60s", "master_flat_B"):
         night.product(name).unlink()
     alter(night.raw / "light_V_60s_003.fits")
-    night.expect({"master_dark_60s", "light_V_60s_003"})
-    assert night.foresee() == set()
+    night.run_for({"master_dark_60s", "light_V_60s_003"})
+
+
+def test_deleted_masters_and_bad_pixels(night):
+    """The bad pixels are those of all masters, which come back for that."""
+    for name in ("master_dark_20s", "master_flat_V", "bad_pixels"):
+        night.product(name).unlink()
+    night.make({"master_dark_20s", "master_flat_V", "bad_pixels"})
 
 
 def test_lights_put_back_as_they_were_before(night):
     """Old products are old, whatever their times and whatever Snakemake remembers of the recipe."""
-    paths = [night.product(name) for name in LIGHTS_B]
-    for path in paths:
-        shutil.copy2(path, night.folder / path.name)
-        alter(night.raw / path.name)
-    night.run()
-    for copy in (shutil.copyfile, shutil.copy2):
-        for path in paths:
-            copy(night.folder / path.name, path)
-        night.expect(LIGHTS_B)
+    names = {"light_B_30s_001": shutil.copyfile, "light_V_60s_001": shutil.copy2}
+    for name in names:
+        shutil.copy2(night.product(name), night.folder / f"{name}.fits")
+        alter(night.raw / f"{name}.fits")
+    night.run_for(set(names))
+    for name, copy in names.items():
+        copy(night.folder / f"{name}.fits", night.product(name))
+    night.run_for(set(names))
 
 
 def test_master_of_another_recipe(night):
     """Lights that were made with the right one stay; what is stale besides is made in the same run."""
     path = night.product("master_dark_20s")
     fits.setval(path, "RECIPE", value="0" * 32)
-    assert night.foresee() == {"master_dark_20s"}
+    assert night.plan() == {"master_dark_20s"}
     alter(night.raw / "light_V_60s_001.fits")
-    night.expect({"master_dark_20s", "light_V_60s_001"})
-    assert night.foresee() == set()
+    night.run_for({"master_dark_20s", "light_V_60s_001"})
 
 
 def test_forced_master_delays_no_stale_light(night):
@@ -108,35 +137,39 @@ def test_forced_master_delays_no_stale_light(night):
 
 def test_products_from_the_future(night):
     """A clock that was wrong stops nothing."""
-    for name in ("light_B_30s_001", "light_V_60s_001", "master_flat_B"):
+    for name in ("light_B_30s_001", "light_V_60s_001", "master_flat_B", "read_noise"):
         os.utime(night.product(name), (4e9, 4e9))
     alter(night.raw / "light_B_30s_001.fits")
-    assert night.foresee() == {"light_B_30s_001"}
-    night.expect({"light_B_30s_001"})
+    assert night.plan() == {"light_B_30s_001"}  # the others are of now
+    night.run_for({"light_B_30s_001"})
 
 
-@pytest.fixture(scope="module")
-def unmoved(tmp_path_factory):
-    """A night that was reduced where it is, with two cores; Snakemake's memory names the raw frames by their place."""
-    night = copy_reduced(tmp_path_factory.getbasetemp() / "reduced", tmp_path_factory.mktemp("unmoved"))
-    night.results = night.folder / "two"
-    night.run(cores=2)
-    return night
+def test_any_number_of_cores_gives_the_same_bytes(night):
+    """Two of them made the night; here job follows job."""
+    content = night.read_content()
+    for name in ALL:
+        night.product(name).unlink()
+    night.make(ALL)
+    assert night.read_content() == content
 
 
-def test_any_number_of_cores_gives_the_same_bytes(night, unmoved):
-    one, two = ({name: content for name, (content, _, _) in each.look().items()} for each in (night, unmoved))
-    assert two == one
-    assert two.keys() == ALL
+@pytest.fixture
+def unmoved(tmp_path, tmp_path_factory):
+    """The night in the very place where it was reduced, since Snakemake's memory names raw frames by their place."""
+    original = reduce_night(tmp_path_factory.getbasetemp() / "reduced")
+    shutil.copytree(original.folder, tmp_path / "kept", symlinks=True)
+    yield original
+    shutil.rmtree(original.folder)
+    shutil.move(tmp_path / "kept", original.folder)
 
 
 def test_changed_light_by_all_triggers(unmoved):
     """Snakemake, asked for its own opinion, starts more jobs and touches more files; their content stays."""
-    assert unmoved.foresee("--workflow-profile", "none") == set()
     before = unmoved.look()
     alter(unmoved.raw / "light_V_60s_002.fits")
-    for how in (["--workflow-profile", "none"], ["--workflow-profile", "none"], []):
-        unmoved.run(*how)
+    for _ in range(2):
+        unmoved.run("--workflow-profile", "none")
         after = unmoved.look()
         assert {name for name in after if after[name][::2] != before[name][::2]} == {"light_V_60s_002"}
+    assert unmoved.foresee() == set()
     assert unmoved.foresee("--workflow-profile", "none") == set()
