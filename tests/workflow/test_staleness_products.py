@@ -38,6 +38,22 @@ def test_copied_results_are_as_good(night):
     assert night.look() == before
 
 
+def test_old_benchmarks_are_no_reason(night):
+    """Snakemake counts a benchmark as a product, and a plain copy may come upon it first."""
+    for folder in (night.folder / ".snakemake", night.results / ".recipes"):
+        shutil.rmtree(folder)
+    for path in night.results.rglob("*.tsv"):
+        os.utime(path, (1.7e9, 1.7e9))
+    assert night.foresee() == set()
+
+
+def test_lights_of_a_batch_changed_one_after_another(night):
+    """The benchmark of the whole batch is older than each of its lights by then."""
+    for name in ("light_B_30s_001", "light_B_30s_002"):
+        alter(night.raw / f"{name}.fits")
+        night.run_for({name})
+
+
 def test_changed_light_by_time_alone(night):
     """Snakemake's memory, the caches and the recipe files are lost."""
     for folder in (night.folder / ".snakemake", night.results / ".cache", night.results / ".recipes"):
@@ -61,7 +77,7 @@ def test_deleted_read_noise_comes_back_alone(night):
     night.make({"read_noise"})
 
 
-@pytest.mark.parametrize("harm", ["cut short", "another recipe", "no figures"])
+@pytest.mark.parametrize("harm", ["cut short", "another recipe", "no figures", "a list"])
 def test_damaged_figures_come_back_alone(night, harm):
     path = night.product("gain")
     content = path.read_bytes()
@@ -70,7 +86,7 @@ def test_damaged_figures_come_back_alone(night, harm):
     elif harm == "another recipe":
         path.write_text(json.dumps(json.loads(content) | {"RECIPE": "0" * 32}))
     else:
-        path.write_text("{}")
+        path.write_text("{}" if harm == "no figures" else "[]")
     night.make({"gain"})
     assert path.read_bytes() == content
 

@@ -82,9 +82,9 @@ class Findings:
     def _read(self, measurement: Measurement) -> dict[str, Any] | None:
         try:
             content = json.loads((self.results / measurement.path).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return content.get(measurement.quantity) if content[STAMP] == measurement.digest else None
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        return content.get(measurement.quantity) if content.get(STAMP) == measurement.digest else None
 
 
 def _find_gain(frame: Frame, settings: dict[str, Any]) -> float | None:

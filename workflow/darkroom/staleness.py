@@ -85,10 +85,12 @@ class Products:
             return "bears no recipe"
         return "; ".join(dict.fromkeys(compare_recipes(old, item.recipe))) or "its recipe and its stamp differ"
 
-    def settle(self, name: str, items: Sequence[Item], content: Any) -> tuple[str, bool]:
+    def settle(self, kind: str, name: str, items: Sequence[Item], content: Any) -> tuple[str, bool]:
         """Bring a job's recipe file up to date in content and time; return its path and whether the job is stale.
 
         Other recipes have other files, so that a dry run with other settings leaves those of a running one alone.
+        A job's benchmark counts as one of its products, as it does for Snakemake: it is older than the lights of a
+        batch once each of them was made anew by a job of fewer, or where results were copied in another order.
         """
         found = [self._find_dated(item) for item in items]
         fresh = all(stamp == item.digest for item, (stamp, _) in zip(items, found, strict=True))
@@ -97,7 +99,9 @@ class Products:
         path = self.results / recipe
         body = {"digest": digest, "recipe": content}
         if fresh:
-            oldest = min(status.st_mtime_ns for _, status in found if status)
+            benchmark = self.results / "benchmarks" / kind / f"{name}.tsv"
+            times = [status.st_mtime_ns for _, status in found if status]
+            oldest = min([*times, benchmark.stat().st_mtime_ns] if benchmark.exists() else times)
             changed = _read_digest(path) != body["digest"] and write_if_changed(path, _dump(body))
             if changed or path.stat().st_mtime_ns > oldest:
                 os.utime(path, ns=(oldest, oldest))
