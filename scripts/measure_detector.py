@@ -24,7 +24,7 @@ PEDESTAL_FRAMES = 3
 
 
 def measure_detector(recipe: dict, raw_paths: list[str], product: str, log: TextIO) -> None:
-    settings, saturation = recipe["settings"], recipe["saturation"]
+    settings = recipe["settings"]
     frames = sorted(
         zip(recipe["frames"], raw_paths, strict=True), key=lambda each: (each[0]["start"] or "", each[0]["name"])
     )
@@ -45,7 +45,8 @@ def measure_detector(recipe: dict, raw_paths: list[str], product: str, log: Text
         read_flats = partial(read_good_flats, wanted=wanted, bias=bias, recipe=recipe, left_out=left_out)
         for name in sorted({frame["filter"] or "" for frame, _ in flats}):
             own = [each for each in flats if (each[0]["filter"] or "") == name]
-            full = None if saturation is None else straighten(saturation - offset, float(np.nanmedian(bias)), settings)
+            full = settings["saturation"]
+            full = None if full is None else straighten(full - offset, float(np.nanmedian(bias)), settings)
             gains.append(measure_gain(read_flats(own), pixel, bias, full))
     gain = combine_measured([each for each in gains if each is not None])
 
@@ -84,7 +85,7 @@ def read_good_flats(flats: list, wanted: int, bias: np.ndarray, recipe: dict, le
         images = []
         for frame, path in (flats[number] for number in pair):
             raw, image = read_frame(frame, path, settings)
-            reason = judge_flat(raw.data, image - bias, settings, recipe["saturation"])
+            reason = judge_flat(raw.data, image - bias, settings, settings["saturation"])
             if reason:
                 left_out.append(f"{frame['name']}: {reason}")
             else:

@@ -275,8 +275,8 @@ def run_script(folder, frames, camera):
     overscan = {"section": "[129:144,1:128]", "trim": "[1:128,1:128]", "method": "median", "order": 1, "sigma": 3.0}
     recipe = {"product": "detector.json", "kind": "detector", "night": "2024-03-10", "setup": "s", "frames": listed}
     recipe |= {
-        "saturation": 65535.0,
-        "settings": {"overscan": overscan, "min_counts": 1000.0, "max_counts": None, "linearity": None},
+        "settings": {"overscan": overscan, "min_counts": 1000.0, "max_counts": None}
+        | {"linearity": None, "saturation": 65535.0},
     }
     (folder / "recipe.json").write_text(json.dumps({"recipe": recipe}))
     job = SimpleNamespace(

@@ -144,7 +144,7 @@ def test_nothing_is_made_with_a_master_before_its_certificate_unless_told_to_war
         assert set(jobs["master_flat_V.fits"].certificates) == {path for path in expected if "flat" not in path}
         assert set(jobs["master_bias.fits"].certificates) == set()
         assert set(jobs["certificates/master_bias.json"].needs) == {
-            f"2024-03-10/ccd/{name}" for name in ("gain.json", "read_noise.json", "master_bias.fits")
+            f"2024-03-10/ccd/{name}" for name in ("read_noise.json", "master_bias.fits")
         }
 
 

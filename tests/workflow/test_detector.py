@@ -122,12 +122,16 @@ def test_without_header_and_settings_both_are_measured_from_the_nights_own_pairs
     setup = find_setup(untold)
     for path in [*find_masters(untold / "results").values(), *find_lights(untold / "results").values()]:
         header = read_header(path)
-        assert header["GAINFROM"] == f"{NIGHT}/{setup}/gain.json"
-        assert header["GAINUSED"] == pytest.approx(gain["gain"]["value"], rel=1e-12)
+        if path.stem == "master_bias":  # in ADU as its read noise is, and without electrons
+            assert "GAINUSED" not in header
+        else:
+            assert header["GAINFROM"] == f"{NIGHT}/{setup}/gain.json"
+            assert header["GAINUSED"] == pytest.approx(gain["gain"]["value"], rel=1e-12)
         assert header["RONFROM"] == f"{NIGHT}/{setup}/read_noise.json"
         assert header["RONUSED"] == pytest.approx(read_noise["read_noise"]["value"], rel=1e-12)
     text = (untold / "results" / "plan.txt").read_text()
-    assert text.count(f"gain measured on {NIGHT}, read noise measured on {NIGHT}") == 4
+    assert text.count(f"gain measured on {NIGHT}, read noise measured on {NIGHT}") == 3
+    assert text.count(f"gain not needed, read noise measured on {NIGHT}") == 1
     assert not plan_night(untold, **UNCERTIFIED).warnings
 
 

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from astropy.io import fits
 
-from tests.workflow.reduced import ALL, BAD_PIXELS, FLATS, LIGHTS, LIGHTS_B, LIGHTS_V, alter
+from tests.workflow.reduced import ALL, BAD_PIXELS, BIAS, FLATS, LIGHTS, LIGHTS_B, LIGHTS_V, alter
 
 pytestmark = pytest.mark.slow
 
@@ -43,9 +43,9 @@ def test_changed_flat_by_snakemake(night):
 def test_changed_flat_where_the_measured_gain_counts(night):
     """All error bars, and the electrons of all lights, are by a gain in which the flats in V have a share."""
     night.configure("detector: {prefer: measured}")
-    night.make(ALL - {"gain", "read_noise"})
+    night.make(ALL - BIAS - {"gain", "read_noise"})
     alter(night.raw / "flat_V_002.fits")
-    night.make(ALL - {"read_noise"})
+    night.make(ALL - BIAS - {"read_noise"})
 
 
 def test_frames_of_the_same_content_remake_nothing(night):

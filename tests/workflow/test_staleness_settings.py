@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.workflow.reduced import ALL, BAD_PIXELS, DARKS, FLATS, LIGHTS, LIGHTS_V, MEASURED, alter
+from tests.workflow.reduced import ALL, BAD_PIXELS, BIAS, DARKS, FLATS, LIGHTS, LIGHTS_V, MEASURED, alter
 
 pytestmark = pytest.mark.slow
 
@@ -35,9 +35,9 @@ def test_settings_that_change_no_product(night):
         ("dark: {combine: {reject: none}}", OF_DARKS, 'settings.combine.reject: "sigma" -> "none"'),
         ("dark: {hot_sigma: 6.0}", OF_DARKS, "settings.hot_sigma: 7.0 -> 6.0"),
         ("dark: {scale: false, exposure_tolerance: 60}", OF_FLATS, ""),
-        ("detector: {gain: 1.4}", ALL - MEASURED, "detector.gain.value: 1.5 -> 1.4"),
+        ("detector: {gain: 1.4}", ALL - MEASURED - BIAS, "detector.gain.value: 1.5 -> 1.4"),
         ("detector: {read_noise: 8.5}", ALL - MEASURED, "detector.read_noise.value: null -> 8.5"),
-        ("detector: {saturation: 60000}", ALL, "saturation: null -> 60000.0"),
+        ("detector: {saturation: 60000}", ALL - {"read_noise"}, "saturation: null -> 60000.0"),
         ("lights: {unit: adu}", LIGHTS, 'holds.unit: "electron" -> "adu"'),
         ("lights: {cosmic_rays: {use: true}}", LIGHTS, "settings.cosmic_rays"),
     ],

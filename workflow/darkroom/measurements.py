@@ -51,6 +51,11 @@ class Source:
         """Whether there is, or will be, a value."""
         return self.value is not None or self.measurement is not None
 
+    @property
+    def is_in_adu(self) -> bool:
+        """Whether a read noise is in ADU for certain: a measured one is, and one in e- is not there to replace it."""
+        return self.measurement is not None and self.value is None
+
     def __str__(self) -> str:
         if self.measurement:
             return f"measured on {self.measurement.night}"

@@ -122,6 +122,8 @@ class MasterPlanner:
         for key, frames in groups:
             master = _new_master(kind, key, frames)
             master.sources = find_sources(frames[0], self.measurements, self.settings)
+            if kind == "bias" and master.sources["read_noise"].is_in_adu:
+                master.sources["gain"] = Source("not needed")  # another one is no reason to make a bias anew
             miss = _miss_frames(master, self.settings[kind]["combine"])
             try:
                 miss = miss or calibrate(master) or self._certify(master, masters)

@@ -6,8 +6,6 @@ code and the versions of the libraries that make the numbers; never a path of th
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
@@ -60,29 +58,6 @@ def write_recipe(item: Item, settings: dict[str, Any]) -> str:
     return item.digest
 
 
-def compare_recipes(old: Any, new: Any, where: str = "") -> Iterator[str]:
-    """Yield what differs between two recipes, as ``settings.combine.sigma: 5.0 -> 4.0``; some of it more than once."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted(old.keys() | new.keys()):
-            if key == "digest" and _name(old) == _name(new):
-                if old[key] != new[key]:
-                    yield f"{where}: {_name(new)} has changed"
-            elif key != "digest":
-                yield from compare_recipes(old.get(key), new.get(key), f"{where}.{key}" if where else key)
-    elif isinstance(old, list) and isinstance(new, list):
-        names_old, names_new = ({_name(item): item for item in items} for items in (old, new))
-        for name in [name for name in names_old if name not in names_new]:
-            yield f"{where}: {name} is gone"
-        for name in [name for name in names_new if name not in names_old]:
-            yield f"{where}: {name} is new"
-        for name in [name for name in names_old if name in names_new]:
-            yield from compare_recipes(names_old[name], names_new[name], where)
-    elif old != new and where.startswith("code."):
-        yield f"{where}: {'is new' if old is None else 'is gone' if new is None else 'has changed'}"
-    elif old != new:
-        yield f"{where}: {_short(old)} -> {_short(new)}"
-
-
 def _describe_measurement(measurement: Measurement, settings: dict[str, Any]) -> dict[str, Any]:
     frames = [
         _describe_frame(frame) | {"role": role, "filter": frame.filter if role == "flat" else None}
@@ -90,11 +65,13 @@ def _describe_measurement(measurement: Measurement, settings: dict[str, Any]) ->
     ]
     first = measurement.frames[0][1]
     for_flats = {key: settings["flat"][key] for key in ("min_counts", "max_counts")}
-    for_flats |= {"linearity": settings["detector"]["linearity"]}
+    for_flats |= {
+        "linearity": settings["detector"]["linearity"],
+        "saturation": settings["detector"]["saturation"] or measurement.frames[-1][1].saturation,
+    }
     return {
         **_describe_place(measurement, measurement.quantity),
         "frames": frames,
-        "saturation": settings["detector"]["saturation"] or measurement.frames[-1][1].saturation,
         "settings": {"overscan": _overscan_settings(first, settings)}
         | (for_flats if measurement.quantity == "gain" else {}),
         **_describe_tools(measurement.quantity, first, settings),
@@ -245,13 +222,3 @@ def _describe_tools(kind: str, frame: Frame, settings: dict[str, Any]) -> dict[s
 @cache
 def _versions(libraries: tuple[str, ...]) -> dict[str, str]:
     return {library: version(library) for library in libraries}
-
-
-def _name(item: Any) -> str:
-    """Return what a frame or a master of a recipe is called."""
-    return str(item.get("name") or item.get("path")) if isinstance(item, dict) else str(item)
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."

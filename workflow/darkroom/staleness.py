@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from darkroom.recipes import Item, compare_recipes
+from darkroom.recipe_changes import compare_recipes
+from darkroom.recipes import Item
 from darkroom.stamps import StampCache, digest_recipe, read_recipe
 
 RECIPES = ".recipes"
