@@ -95,13 +95,13 @@ wildcard_constraints:
 
 if workflow.is_main_process:
     warn(NIGHTS)
-    PROGRESS = follow(NIGHTS)
+    PROGRESS = follow(NIGHTS, workflow)
 
 
 onsuccess:
     if PROGRESS.read:
-        summarise(NIGHTS, config)
+        summarise(NIGHTS, config, go_on=not PROGRESS.stopped)
 
 
 onerror:
-    summarise(NIGHTS, config, failed=True)
+    summarise(NIGHTS, config, failed=True, go_on=not PROGRESS.stopped)

@@ -50,7 +50,7 @@ def test_recipe_names_all_that_is_used():
         assert light[kind] == {"path": items[stem].path, "digest": items[stem].digest, "scale": 1.0}
     flat = items["master_flat_V"].recipe
     assert [frame["dark"]["scale"] for frame in flat["frames"]] == [pytest.approx(4 / 60)] * 2
-    assert set(flat["versions"]) == {"astropy", "ccdproc", "numpy", "scipy"}
+    assert set(flat["versions"]) == {"astropy", "astroscrappy", "ccdproc", "numpy", "scipy"}
     assert "darkroom.bad_pixels" in flat["code"]
     assert "darkroom.bad_pixels" not in light["code"]
 

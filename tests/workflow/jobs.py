@@ -42,7 +42,7 @@ def run_job(nights: Prepared, job: Job) -> None:
     snakemake = Snakemake(
         input_=files,
         output=OutputFiles(list(map(str, outputs))),
-        params=Params(fromdict={"warn_only": nights.warn_only}),
+        params=Params(fromdict={"warn_only": nights.if_failed == "warn"}),
         wildcards=Wildcards(),
         threads=1,
         resources=ResourceList(),

@@ -12,6 +12,7 @@ import pytest
 from astropy.io import fits
 
 from darkroom.prepare import Prepared
+from tests.camera import Camera
 from tests.running import read_header, run_snakemake
 from tests.workflow.engine import run_due
 from tests.workflow.jobs import make_night, plan_night
@@ -87,8 +88,9 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def command(raw: Path) -> tuple[Path, CompletedProcess[str]]:
     """One command of an observer: the folder it ran in, and what it said."""
+    start, folder = raw.parent.parent, raw.parent.name  # its paths start from where the command is given
     (raw.parent / "s.yaml").write_text("dark: {use: false}\nflat: {max_age_days: 5}\n")
-    return raw.parent, run_snakemake(raw.parent, configfile="s.yaml", cores=2)
+    return raw.parent, run_snakemake(start, "--directory", folder, configfile=f"{folder}/s.yaml", cores=2)
 
 
 @pytest.fixture(scope="module")
@@ -341,3 +343,32 @@ def test_a_night_without_lights_certifies_every_master(tmp_path: Path) -> None:
     certified = {name.split("/")[-1] for name in list_made(made) if "/certificates/" in name}
     assert failed == set()
     assert certified == {"master_bias", "master_dark_60s", "master_flat_V", "master_flat_R"}
+
+
+def test_a_camera_that_was_turned_loses_one_night_not_all(tmp_path: Path) -> None:
+    slope = 1 - 0.25 * ((np.arange(56) - 10) / 56.0) ** 2
+    for day in range(4):
+        folder = tmp_path / "raw" / f"n{day}"
+        make_night(folder, date=f"2024-03-{8 + 2 * day:02d}", seed=day + 2, biases=3, flats={"V": 4})
+        for path in [*folder.glob("flat*"), *folder.glob("light*")] if day else []:
+            spoil(path, slope / np.median(slope), signal_only=True)
+    run_due(tmp_path, dark={"use": False})
+    flats = [row["verdict"] for name, row in sorted(read_table(tmp_path / "results").items()) if "flat" in name]
+    assert flats == ["passed", "failed", "passed", "passed"]
+
+
+def test_full_flats_fail_where_no_header_tells_the_saturation(tmp_path: Path) -> None:
+    make_night(tmp_path / "raw", camera=Camera(shape=(64, 64), saturation=16383), flats={"V": 4}, flat_signal=40000.0)
+    run_due(tmp_path, dark={"use": False})
+    row = read_table(tmp_path / "results")[FLAT]
+    assert row["verdict"] == "failed"
+    assert "below what read-out and photons explain" in row["failures"]
+
+
+def test_a_dark_is_judged_by_the_measured_gain(tmp_path: Path) -> None:
+    camera = Camera(shape=(160, 160), gain=0.4, read_noise=3.0, dark_current=5.0)
+    make_night(tmp_path / "raw", camera=camera, biases=6, darks={60.0: 4}, flats={"V": 4}, flat_signal=20000.0)
+    for path in (tmp_path / "raw").glob("*.fits"):
+        fits.setval(path, "EGAIN", value=1.5)
+    run_due(tmp_path)
+    assert read_table(tmp_path / "results")[f"{NIGHT}/master_dark_60s"]["verdict"] == "passed"

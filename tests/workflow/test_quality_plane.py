@@ -19,6 +19,7 @@ from tests.pulls import Product, measure_center, measure_spread, tell_light
 from tests.running import find_lights, find_masters, read_header, read_image
 from tests.simulator import Truth, simulate_night
 from tests.workflow.engine import run_due
+from tests.workflow.jobs import make_night
 
 BAD, HOT, SATURATED, COSMIC_RAY, LOW_FLAT, NO_DATA, INTERPOLATED = (1 << number for number in range(7))
 MEANINGS = {
@@ -348,3 +349,23 @@ def test_a_camera_that_is_not_linear_comes_back_linear_within_its_noise(tmp_path
     brightest, light = max(develop(tmp_path).items())
     off = measure_center(light.pulls(tell_light(truth, brightest, light.header)))
     assert off < -10, "without the curve nothing is amiss, so the test tells nothing"
+
+
+def test_one_pixel_without_a_value_in_the_overscan_does_not_spread(tmp_path: Path) -> None:
+    cards = {"BIASSEC": "[57:64,1:48]", "TRIMSEC": "[1:56,1:48]"}
+    make_night(tmp_path / "raw", camera=Camera(shape=(48, 56), overscan=8), cards=cards)
+
+    def spoil(data: np.ndarray) -> np.ndarray:
+        data = data.astype(float)
+        data[10, 60] = np.nan
+        return data
+
+    alter(min((tmp_path / "raw").glob("light*")), spoil, np.float32)
+    run_due(tmp_path, **UNCERTIFIED)
+    assert np.isfinite(fits.getdata(min((tmp_path / "results").glob("*/*/lights/*.fits")))).all()
+
+
+def test_a_column_beyond_the_frame_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_night(tmp_path / "raw")
+    run_due(tmp_path, **UNCERTIFIED, lights={"repair_columns": ["[50:60,1:48]"]})
+    assert "[50:60,1:48] reaches beyond" in capsys.readouterr().err

@@ -138,6 +138,8 @@ def fit_surface(grid: Grid, values: Values, degree: int) -> tuple[Values, Values
     """
     rows, columns = grid.shape
     x, y = 2 * grid.x / max(columns - 1, 1) - 1, 2 * grid.y / max(rows - 1, 1) - 1
+    # along a side with a single row of blocks there is no slope to tell, and the level must not pass for one
+    x, y = (np.zeros_like(each) if np.ptp(each) == 0 else each for each in (x, y))
     terms = [np.ones_like(x), x, y, x**2, x * y, y**2][: 3 if degree == 1 else 6]
     design = np.stack(terms, axis=1)
     kept = np.isfinite(values)

@@ -12,6 +12,7 @@ from darkroom.measurements import Measurements, Source
 from darkroom.stamps import STAMP, name_refusal
 
 QUARANTINE = "quarantine"
+CHANGED = "changed by"  # how the failure of a flat begins that is not as it was the night before
 COLUMNS = ["master", "night", "setup", "verdict", "failures"]
 
 
@@ -47,33 +48,48 @@ class Certificate:
 
 
 def plan_certificate(
-    master: Master, earlier: list[Master], lit: set[tuple[str, str, str | None]], measurements: Measurements
+    master: Master,
+    earlier: list[Master],
+    changed: list[Master],
+    lit: set[tuple[str, str, str | None]],
+    measurements: Measurements,
 ) -> Certificate:
-    """Return a certification; ``earlier`` are masters of the kind, ``lit`` nights, setups and filters of lights."""
-    return Certificate(master, _find_previous(master, earlier, lit), sources=_find_sources(master, measurements))
+    """Return a certification; ``earlier`` are masters of the kind, ``lit`` nights, setups and filters of lights.
+
+    ``changed`` are flats that failed for what changed since the night before them.
+    """
+    previous = _find_previous(master, earlier, changed, lit)
+    return Certificate(master, previous, sources=_find_sources(master, measurements))
 
 
-def _find_previous(master: Master, earlier: list[Master], lit: set[tuple[str, str, str | None]]) -> Master | None:
-    """Return the flat of the last night before that has lights of the same setup and filter."""
+def _find_previous(
+    master: Master, earlier: list[Master], changed: list[Master], lit: set[tuple[str, str, str | None]]
+) -> Master | None:
+    """Return the flat of the last night before that has lights of the same setup and filter.
+
+    None if that one failed for its change: which of the two was odd nobody knows, and a camera that was turned would
+    fail for ever after.
+    """
     if master.kind != "flat":
         return None
     alike = [
         other
-        for other in earlier
+        for other in [*earlier, *changed]
         if (other.setup, other.filter) == (master.setup, master.filter)
         and other.night < master.night
         and (other.night, other.setup, other.filter) in lit
     ]
-    return max(alike, key=lambda other: other.night, default=None)
+    last = max(alike, key=lambda other: other.night, default=None)
+    return None if any(last is other for other in changed) else last
 
 
 def _find_sources(master: Master, measurements: Measurements) -> dict[str, Source]:
     """Return by what gain and read noise to judge a master: its frames are judged, not their headers.
 
-    Of biases and darks the gain hardly matters.
+    Biases hold no electrons; of darks they may be most of the noise.
     """
     sources = dict(master.sources)
-    for quantity in ("read_noise", "gain") if master.kind == "flat" else ("read_noise",):
+    for quantity in ("read_noise",) if master.kind == "bias" else ("read_noise", "gain"):
         if found := measurements.find(quantity, master.night, master.setup):
             sources[quantity] = Source("measured", sources[quantity].value, found)
     return sources

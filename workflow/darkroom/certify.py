@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from darkroom.blocks import Grid, average_blocks, fit_surface, lay_grid, measure_blocks, measure_spread
 from darkroom.leave_one_out import Trial, measure_departures, try_frames
@@ -17,6 +18,8 @@ from darkroom.stacks import Stack
 
 SURE = 3.0  # standard errors by which a figure must lie above its limit
 SURE_OF_BLOCK = 5.0  # the same for the worst of many blocks
+TOO_QUIET = -0.8  # of the expected noise; a gain would have to be wrong by a factor of 25
+LINES = 33  # rows or columns that tell what one in their middle should be
 FLOOR = 1e-6  # of a ratio of flats, far below what can be measured
 
 Image = NDArray[np.floating[Any]]
@@ -81,16 +84,20 @@ def _judge_trials(trials: list[Trial], limits: Limits) -> tuple[Figures, list[st
     figures |= {"residual": far.residual, "local_residual": odd.local}
     if _exceeds(far.residual - SURE * far.residual_error, limit):
         lies = f"{far.name} lies {far.residual:.2f} times its noise"
-        failures.append(f"{lies} from the master of the others (limit {_say(limit)})")
+        failures.append(f"{lies} from the master of the others ({_limit(limits, 'residual')})")
     if _exceeds(odd.local - SURE_OF_BLOCK * odd.local_error, limit):
         differs = f"{odd.name} differs from the others by {odd.local:.2f} times its noise"
-        failures.append(f"{differs} around x = {odd.x}, y = {odd.y} (limit {_say(limit)})")
+        failures.append(f"{differs} around x = {odd.x}, y = {odd.y} ({_limit(limits, 'residual')})")
     loud = max(trials, key=lambda trial: _rank(trial.excess))
     figures |= {"noise_excess": loud.excess, "noise_excess_error": loud.error}
     limit = limits.get("noise_excess")
     if _exceeds(loud.excess - SURE * loud.error, limit):
         above = "above what read-out and photons explain"
-        failures.append(f"noise {_percent(loud.excess)} {above} (limit {_percent(limit)})")
+        failures.append(f"{loud.name}: noise {_percent(loud.excess)} {above} ({_limit(limits, 'noise_excess')})")
+    quiet = min(trials, key=lambda trial: trial.excess if math.isfinite(trial.excess) else math.inf)
+    if quiet.excess + SURE * quiet.error < TOO_QUIET:
+        below = "below what read-out and photons explain: saturated, clipped, or its gain is not as told"
+        failures.append(f"{quiet.name}: noise {_percent(-quiet.excess)} {below}")
     return figures, failures
 
 
@@ -101,7 +108,7 @@ def _judge_levels(
     departures = measure_departures(stack, master.image.data, grid, usable)
     worst = max(range(len(departures)), key=lambda number: _rank(departures[number]))
     name, departure, limit = stack.frames[worst]["name"], departures[worst], limits.get("residual")
-    line = f"{name} lies {departure:.2f} times its noise from the master (limit {_say(limit)})"
+    line = f"{name} lies {departure:.2f} times its noise from the master ({_limit(limits, 'residual')})"
     return {"departure": departure}, [line] if _exceeds(departure, limit) else []
 
 
@@ -110,7 +117,9 @@ def _judge_bias(stack: Stack, master: Master, limits: Limits) -> tuple[Figures, 
     structure = _measure_structure(image)
     noise = math.sqrt(stack.noises[0].read_variance) if stack.noises else _measure_frame_noise(stack)
     relative, limit = structure / noise if noise > 0 else math.nan, limits.get("bias_structure")
-    line = f"columns and rows vary by {structure:.1f} ADU, {relative:.1f} read noises (limit {_say(limit)})"
+    line = (
+        f"columns and rows vary by {structure:.1f} ADU, {relative:.1f} read noises ({_limit(limits, 'bias_structure')})"
+    )
     level = float(np.nanmedian(image)) if np.isfinite(image).any() else math.nan
     figures = {"level": level, "structure": structure, "structure_read_noises": relative}
     return figures, [line] if _exceeds(relative, limit) else []
@@ -123,7 +132,8 @@ def _judge_dark(stack: Stack, recipe: dict[str, Any], master: Master, limits: Li
     departure, limit, name = math.nan, limits.get("dark_temperature"), ""
     if told:
         departure, name = max((abs(temperature - mean), name) for temperature, name in told)
-    line = f"{name} was {departure:.1f} deg C off the mean temperature of {mean:.1f} deg C (limit {_say(limit)} deg C)"
+    off = f"{name} was {departure:.1f} deg C off the mean temperature of {mean:.1f} deg C"
+    line = f"{off} (dark.temperature_tolerance: {limit})"
     figures = {
         "temperature": mean,
         "temperature_departure": departure,
@@ -142,7 +152,7 @@ def _judge_flat(
     (middle, along, up), _ = fit_surface(grid, blocks, 1)
     gradient = 2 * (abs(along) + abs(up)) / middle if middle > 0 else math.nan
     limit = limits.get("flat_gradient")
-    line = f"a gradient of {_percent(gradient)} from end to end of the field (limit {_percent(limit)})"
+    line = f"a gradient of {_percent(gradient)} from end to end of the field ({_limit(limits, 'flat_gradient')})"
     return {"level": _measure_flat_level(stack), "gradient": gradient}, [line] if _exceeds(gradient, limit) else []
 
 
@@ -152,7 +162,7 @@ def _judge_steadiness(trials: list[Trial], limits: Limits) -> tuple[Figures, lis
         return {"illumination_change": None}, []
     worst, limit = max(trials, key=lambda trial: _rank(trial.change)), limits.get("flat_change")
     differs = f"the illumination of {worst.name} differs from the others' by {_percent(worst.change)} rms"
-    line = f"{differs} (limit {_percent(limit)})"
+    line = f"{differs} ({_limit(limits, 'flat_change')})"
     return {"illumination_change": worst.change}, [line] if _exceeds(worst.change, limit) else []
 
 
@@ -175,12 +185,16 @@ def _judge_change(grid: Grid, master: Master, previous: Master | None, limits: L
         expected = average_blocks(grid, variance, usable & np.isfinite(variance))
         beyond = blocks.deviation**2 - expected
         pixels = math.sqrt(max(float(np.nanmedian(beyond)), 0)) if np.isfinite(beyond).any() else math.nan
-    line = f"changed by {_percent(change)} rms since the previous night's flat (limit {_percent(limit)})"
+    line = f"changed by {_percent(change)} rms since the previous flat ({_limit(limits, 'flat_change')})"
     return {"change": change, "pixel_change": pixels}, [line] if _exceeds(change, limit) else []
 
 
 def _measure_structure(image: Image) -> float:
-    """Return the robust rms of the means of columns and of rows, less what their noise makes of it, in ADU."""
+    """Return the robust rms of the means of columns and of rows, less what their noise makes of it, in ADU.
+
+    About a running median: a step from one amplifier to the next, a slope, a glow are taken off with the bias as well
+    as any level; lines that stand out are what interference and bad read-outs leave.
+    """
     if not np.isfinite(image).any():
         return math.nan
     kept = np.isfinite(image)
@@ -189,7 +203,8 @@ def _measure_structure(image: Image) -> float:
     sparse = slice(None, None, max(1, image.shape[0] // 256))
     pixel = measure_spread((image[sparse] - columns - rows[sparse, None]).ravel())
     noise = pixel**2 * (1 / image.shape[0] + 1 / image.shape[1])
-    spread = sum(measure_spread(profile) ** 2 for profile in (columns, rows))
+    lines = [profile - median_filter(profile, min(LINES, profile.size), mode="nearest") for profile in (columns, rows)]
+    spread = sum(measure_spread(line) ** 2 for line in lines)
     return math.sqrt(max(spread - noise, 0))
 
 
@@ -227,8 +242,10 @@ def _rank(value: float) -> float:
     return value if math.isfinite(value) else -math.inf
 
 
-def _say(limit: float | None) -> str:
-    return "none" if limit is None else f"{limit:g}"
+def _limit(limits: Limits, key: str) -> str:
+    """Return a limit as the key of config.yaml that sets it."""
+    limit = limits.get(key)
+    return f"certification.{key}: {'none' if limit is None else f'{limit:g}'}"
 
 
 def _percent(limit: float | None) -> str:

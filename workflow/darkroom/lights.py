@@ -148,6 +148,10 @@ def _repair(light: CalibratedLight, settings: dict[str, Any]) -> CalibratedLight
     interpolated = np.zeros(light.mask.shape, bool)
     if settings["repair_columns"]:
         sections = [parse_section(text) for text in settings["repair_columns"]]
+        for text, section in zip(settings["repair_columns"], sections, strict=True):
+            if section.y2 > light.data.shape[0] or section.x2 > light.data.shape[1]:
+                size = f"{light.data.shape[1]} x {light.data.shape[0]}"
+                raise JobProblem(f"lights.repair_columns: {text} reaches beyond the trimmed frame of {size} pixels")
         light.data, light.variance, interpolated = repair_columns(light.data, sections, light.variance)
         flag(light.mask, interpolated, Bit.BAD)
     if settings["masked"] == "fill":

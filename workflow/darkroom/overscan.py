@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import ccdproc
@@ -36,6 +37,12 @@ def subtract_overscan(frame: CCDData, settings: dict[str, Any] | None) -> CCDDat
         strip, axis = frame.data[section.slices[0], kept.slices[1]], 0
     if settings["method"] in ("polynomial", "spline"):
         level = fit_level(strip.mean(axis=axis, dtype=np.float64), settings)
+        strip = np.expand_dims(level.astype(np.float32), axis)
+    elif not np.isfinite(strip).all():  # a pixel without a value must not spread along its row
+        hollow = np.where(np.isfinite(strip), strip, np.nan)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a row without any
+            level = (np.nanmedian if settings["method"] == "median" else np.nanmean)(hollow, axis=axis)
         strip = np.expand_dims(level.astype(np.float32), axis)
     return ccdproc.subtract_overscan(
         trimmed,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from darkroom.certificates import Certificate, plan_certificate
+from darkroom.certificates import CHANGED, Certificate, plan_certificate
 from darkroom.contracts import Breach, Contents, subtract_bias, subtract_dark
 from darkroom.frames import Frame
 from darkroom.matching import Master, Match, Shelf, Wanted, canonical_exposure
@@ -105,6 +105,7 @@ class MasterPlanner:
     lit: set[tuple[str, str, str | None]]
     refused: list[Refusal] = field(default_factory=list)
     failed: list[Master] = field(default_factory=list)
+    changed: list[Master] = field(default_factory=list)
     certificates: dict[str, Certificate] = field(default_factory=dict)
 
     def plan_all(self, frames: list[Frame]) -> tuple[Shelf, Shelf, Shelf]:
@@ -140,10 +141,12 @@ class MasterPlanner:
         """Plan the master's certification; return that it failed, if that is known already."""
         if not self.settings["certification"]["use"]:
             return None
-        certificate = plan_certificate(master, earlier, self.lit, self.measurements)
+        certificate = plan_certificate(master, earlier, self.changed, self.lit, self.measurements)
         why = self.judge(certificate)
         if why:
             self.failed.append(master)
+            if certificate.verdict and any(line.startswith(CHANGED) for line in certificate.verdict.failures):
+                self.changed.append(master)
             where = f"(night {master.night}, setup {master.setup})"
             return Miss(master.kind, "that passes certification", where, why, "certification.failed: warn uses it")
         self.certificates[master.path] = certificate

@@ -33,7 +33,7 @@ class PlanError(ValueError):
 class Prepared:
     """What the rules look up: jobs by name, and the products that ``all`` asks for, all below ``results``.
 
-    ``failed`` are masters that failed their certification, of which ``warn_only`` says that they are used.
+    ``failed`` are masters that failed their certification, and ``if_failed`` what the settings do with them.
     """
 
     results: str
@@ -42,7 +42,7 @@ class Prepared:
     lights: list[str]
     masters: list[str]
     failed: list[str]
-    warn_only: bool
+    if_failed: str
     warnings: list[str]
     refusal: str
     summary: dict[str, Any]
@@ -100,7 +100,7 @@ def prepare(config: dict[str, Any]) -> Prepared:
         lights=[light.path for light in plan.made],
         masters=[master.path for master in plan.masters],
         failed=[master.path for master in plan.failed],
-        warn_only=settings["certification"]["failed"] == "warn",
+        if_failed=settings["certification"]["failed"],
         warnings=warnings,
         refusal=_refuse(plan, settings),
         summary=_summarise(plan, reasons),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import re
@@ -19,6 +20,8 @@ from darkroom.prepare import PlanError, Prepared, prepare
 MOST_WARNINGS = 12
 # How Snakemake, which then ends the run, tells an input that is gone before its job starts.
 MISSING = re.compile(r"^(.*) \(missing locally", re.MULTILINE)
+# What it says when it is told to end, by Ctrl-C or by SIGTERM: nothing is to be begun then.
+STOPPED = ("Terminating processes on user request", "Will exit after finishing currently running jobs")
 # What says nothing to an observer; a new product that failed has no backup, of course.
 CHATTER = ("Select jobs to execute...", "Assuming unrestricted shared filesystem usage.", "Cannot restore ")
 
@@ -33,17 +36,18 @@ def warn(nights: Prepared, stream: TextIO | None = None) -> None:
         print(f"warning: and {more} more; all in {nights.results}/plan.txt", file=stream)
 
 
-def follow(nights: Prepared) -> ProgressHandler:
+def follow(nights: Prepared, workflow: Any) -> ProgressHandler:
     """Have Snakemake's own log events printed as progress: what is done, how far, how long is left.
 
-    Nothing is printed where a logger plugin has the terminal.
+    Nothing is printed where a logger plugin has the terminal. Where the settings say so, the run ends with the first
+    master that fails its certification.
     """
     from snakemake.logging import logger
 
     terminals = [handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"]
     for handler in terminals:
         handler.addFilter(_is_worth_reading)
-    progress = ProgressHandler(nights, silent=not terminals)
+    progress = ProgressHandler(nights, silent=not terminals, workflow=workflow)
     logger.addHandler(progress)
     return progress
 
@@ -60,20 +64,25 @@ class ProgressHandler(logging.Handler):
     The time left is the time so far times the frames still to be read over the frames read.
     """
 
-    def __init__(self, nights: Prepared, stream: TextIO | None = None, silent: bool = False):
+    def __init__(self, nights: Prepared, stream: TextIO | None = None, silent: bool = False, workflow: Any = None):
         super().__init__()
         self.jobs = {f"{nights.results}/{product}": job for job in nights.jobs.values() for product in job.products}
         self.stream = stream or sys.stderr
         self.silent = silent
+        self.workflow = workflow if nights.if_failed == "stop" else None
         self.names: dict[int, str] = {}
         self.weights: dict[str, int] = {}
         self.read = 0
+        self.stopped = False
         self.started = time.monotonic()
         self.to_do = sum(job.weight for job in nights.jobs.values() if job.due)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Remember a job that starts; print a line when it ends."""
         event = getattr(record, "event", None)
+        if event == LogEvent.JOB_ERROR and self.workflow and record.__dict__["rule_name"] == "certify_master":
+            self.workflow.scheduler.keepgoing = False  # what runs still ends, nothing else begins
+        self.stopped |= str(record.msg).startswith(STOPPED)
         if event == LogEvent.JOB_INFO:
             product = next(iter(record.__dict__["output"]), "")
             job = self.jobs.get(str(product).removesuffix(" (update)"))
@@ -110,10 +119,17 @@ def say_time(seconds: float) -> str:
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
-def summarise(planned: Prepared, config: dict[str, Any], failed: bool = False, stream: TextIO | None = None) -> None:
+def summarise(
+    planned: Prepared,
+    config: dict[str, Any],
+    failed: bool = False,
+    stream: TextIO | None = None,
+    go_on: bool = True,
+) -> None:
     """Look at the night again after a run; print what was made, what was not and why, and where it lies.
 
-    If masters failed their certification meanwhile, and others can take their place, the run goes on with those.
+    If masters failed their certification meanwhile, and others can take their place, the run goes on with those,
+    unless it was told to end.
     """
     stream = stream or sys.stderr
     try:
@@ -123,7 +139,8 @@ def summarise(planned: Prepared, config: dict[str, Any], failed: bool = False, s
     aside = set_aside(Path(nights.results), nights.failed)
     for path in aside:
         print(f"darkroom: failed its certification, set aside: {path}", file=stream)
-    if set(nights.failed) - set(planned.failed) and not nights.refusal and any(job.due for job in nights.jobs.values()):
+    go_on = go_on and not nights.refusal and any(job.due for job in nights.jobs.values())
+    if go_on and set(nights.failed) - set(planned.failed):
         print("darkroom: planning again, with the next best masters", file=stream, flush=True)
         _run_again()
     print("\n".join(_summarise(planned, nights, failed)), file=stream)
@@ -132,7 +149,15 @@ def summarise(planned: Prepared, config: dict[str, Any], failed: bool = False, s
 def _run_again() -> None:
     """Run the same command again in place of this run, which still holds the folder's lock."""
     command = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--nolock"]
-    sys.exit(subprocess.run(command, check=False).returncode)
+    sys.exit(subprocess.run(command, check=False, cwd=_find_start()).returncode)
+
+
+def _find_start() -> Path | None:
+    """Return the folder where the command was given, which its paths start from; Snakemake left it for --directory."""
+    from snakemake.common.workdir_handler import WorkdirHandler
+
+    handlers = [one for one in gc.get_objects() if isinstance(one, WorkdirHandler)]
+    return next((one.olddir for one in handlers if one.olddir is not None), None)
 
 
 def _summarise(planned: Prepared, nights: Prepared, failed: bool) -> list[str]:

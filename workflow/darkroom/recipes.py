@@ -214,8 +214,8 @@ def _overscan_settings(frame: Frame, settings: dict[str, Any]) -> dict[str, Any]
 
 def _describe_tools(kind: str, frame: Frame, settings: dict[str, Any]) -> dict[str, Any]:
     libraries = list(LIBRARIES)
-    if kind == "light" and settings["lights"]["cosmic_rays"]["use"]:
-        libraries.append("astroscrappy")
+    if kind in ("dark", "flat") or (kind == "light" and settings["lights"]["cosmic_rays"]["use"]):
+        libraries.append("astroscrappy")  # its filter finds bad pixels, too
     return {"code": fingerprint_script(SCRIPTS[kind]), "versions": _versions(tuple(libraries))}
 
 

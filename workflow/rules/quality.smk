@@ -37,7 +37,7 @@ rule certify_master:
     resources:
         mem_mb=memory_mb("certificates/{master}"),
     params:
-        warn_only=NIGHTS.warn_only,
+        warn_only=NIGHTS.if_failed == "warn",
     message:
         "{output}"
     script:
