@@ -89,7 +89,10 @@ def test_comments_and_docstrings_remake_nothing(night, monkeypatch, forget):
 def test_version_of_a_library(night, tmp_path, monkeypatch, forget, library, remade):
     install(tmp_path, monkeypatch, library)
     assert night.plan() == remade
-    for reason in night.explain().values():
+    reasons = night.explain()
+    if library == "astroscrappy":  # of this library the map of bad pixels knows through its masters only
+        assert reasons.pop("bad_pixels").endswith("master_flat_V.fits has changed")
+    for reason in reasons.values():
         assert re.search(rf'versions\.{library}: "[\d.]+" -> "9\.9\.9"', reason)
 
 
