@@ -28,7 +28,7 @@ def make_master_flat(recipe: dict, raw_paths: list[str], shelf: MasterShelf, pro
             "see flat.min_counts and flat.max_counts in config.yaml"
         )
 
-    flat = combine_images(stack.images, settings["combine"], stack.noises, stack.scales, stack.relative_levels)
+    flat = combine_images(stack.images, settings["combine"], stack.noises, stack.scales, stack.illumination)
     level = np.float32(measure_level(flat.data, settings["normalise"]))
     image, variance = flat.data / level, flat.variance
     if variance is not None:

@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 
 from tests.camera import Camera
-from tests.pulls import Product, measure_center, tell_master
+from tests.pulls import Product, measure_center, measure_spread, tell_master
 from tests.running import find_masters
 from tests.simulator import Truth, render_stars, simulate_night
 from tests.workflow.jobs import plan_night, run_job
@@ -142,3 +142,20 @@ def test_a_star_that_moves_stays_in_a_flat_without_a_clip(tmp_path: Path) -> Non
     truth, _, _ = make_twilight_night(tmp_path)
     flat, noiseless = make_masters(tmp_path, truth, flat={"combine": {"reject": "none"}})["flat"]
     assert (flat.data / noiseless).max() > 1.08
+
+
+@pytest.mark.parametrize("drift", [0.01, 0.03, 0.1])
+def test_a_sky_that_turns_while_flats_are_taken_is_no_outlier(drift: float, tmp_path: Path) -> None:
+    """Twilight: the slope runs from one side to the other, to this much at the edges, and is none on the average."""
+    night = {"biases": 9, "darks": {60.0: 9}, "flats": {"V": 6}, "flat_signal": 20000.0}
+    truth = simulate_night(tmp_path / "raw", camera=CAMERA, lights={("V", 60.0): 1}, **night)
+    across = np.linspace(-1, 1, CAMERA.shape[1])
+    hit = hit_frames(tmp_path / "raw", "flat", np.random.default_rng(8))
+    for turn, path in zip(np.linspace(-1, 1, 6), sorted((tmp_path / "raw").glob("flat_V_*.fits")), strict=True):
+        add_charge(path, turn * drift * across * (fits.getdata(path) - 1000.0))
+    flat, noiseless = make_masters(tmp_path, truth)["flat"]
+    pulls = flat.pulls(noiseless)
+    edges = np.broadcast_to(np.abs(across) > 0.7, CAMERA.shape) & ~hit
+    assert measure_spread(pulls[edges]) == pytest.approx(1, abs=0.05)
+    assert measure_spread(pulls[~edges & ~hit]) == pytest.approx(1, abs=0.03)
+    assert measure_center(pulls[hit]) == pytest.approx(measure_center(pulls[~hit]), abs=0.1)

@@ -136,11 +136,9 @@ def fit_surface(grid: Grid, values: Values, degree: int) -> tuple[Values, Values
     surface : array, shape (blocks,)
         NaN in both where the blocks are too few.
     """
-    rows, columns = grid.shape
-    x, y = 2 * grid.x / max(columns - 1, 1) - 1, 2 * grid.y / max(rows - 1, 1) - 1
+    terms = make_terms(grid.x, grid.y, grid.shape)[: 3 if degree == 1 else 6]
     # along a side with a single row of blocks there is no slope to tell, and the level must not pass for one
-    x, y = (np.zeros_like(each) if np.ptp(each) == 0 else each for each in (x, y))
-    terms = [np.ones_like(x), x, y, x**2, x * y, y**2][: 3 if degree == 1 else 6]
+    terms[1:] = [np.zeros_like(term) if np.ptp(term) == 0 else term for term in terms[1:]]
     design = np.stack(terms, axis=1)
     kept = np.isfinite(values)
     coefficients = np.full(len(terms), np.nan)
@@ -151,6 +149,13 @@ def fit_surface(grid: Grid, values: Values, degree: int) -> tuple[Values, Values
         away = np.abs(values - design @ coefficients)
         kept = away <= max(CLIP * np.nanquantile(away, 0.9) / P90, np.finfo(np.float32).eps)
     return coefficients, design @ coefficients
+
+
+def make_terms(x: NDArray[Any], y: NDArray[Any], shape: tuple[int, int]) -> list[Values]:
+    """Return 1, x, y, x^2, x y, y^2 at pixels (from 0) of an image, where x and y run from -1 to 1 across it."""
+    rows, columns = shape
+    x, y = 2 * x / max(columns - 1, 1) - 1, 2 * y / max(rows - 1, 1) - 1
+    return [np.ones_like(x), x, y, x**2, x * y, y**2]
 
 
 def _lay_plane(grid: Grid) -> Values:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkroom.efficiency import find_plain_efficiency, measure_rejection, simulate_unlike
+from darkroom.illumination import Illumination
 from darkroom.noise import NEIGHBOURHOOD, ROUNDING_NOISE, ROUNDING_VARIANCE, FrameNoise, estimate_signal, round_median
 from darkroom.rejection import Stack, average_kept, find_rejected
 
@@ -52,7 +53,7 @@ def combine_images(
     settings: dict[str, Any],
     noises: Sequence[FrameNoise] | None = None,
     quanta: Sequence[float] | None = None,
-    levels: Sequence[float] | None = None,
+    illumination: Sequence[Illumination] | None = None,
 ) -> Combined:
     """Combine images of one shape by mean or median after rejection.
 
@@ -67,11 +68,10 @@ def combine_images(
     quanta : sequence of float, optional
         The size of one ADU in each image, 1 unless the image was scaled; where the noise is not known, no clip is
         tighter than the rounding to it.
-    levels : sequence of float, optional
-        The levels of images that were not scaled to one, in units of their median: that one differs is no reason to
-        reject it.
+    illumination : sequence of Illumination, optional
+        How each image was lit: that a level or a slope differs is no reason to reject it, or a part of it.
     """
-    apart = np.ones(len(images)) if levels is None else np.array(levels, np.float64)
+    levels = np.array([one.level for one in illumination] if illumination else np.ones(len(images)))
     rounding = ROUNDING_NOISE * float(np.median(quanta if quanta is not None else 1.0))
     rows, columns = images[0].shape
     step = max(1, BAND_BYTES // (8 * columns * len(images)))
@@ -79,7 +79,7 @@ def combine_images(
     variance = None if noises is None else np.empty_like(data)
     count = np.empty(data.shape, np.int32)
     margin = 0 if noises is None else NEIGHBOURHOOD // 2
-    unlike = None if noises is None else _compare_unlike(images, noises, apart, settings)
+    unlike = None if noises is None else _compare_unlike(images, noises, levels, settings)
     for start in range(0, rows, step):
         # where the noise is known, with the rows around that tell what signal to expect
         band = slice(max(start - margin, 0), start + step + margin)
@@ -88,8 +88,9 @@ def combine_images(
         stack = np.stack([image[band] for image in images]).astype(np.float64)
         stack[~np.isfinite(stack)] = np.nan
         finite = np.isfinite(stack)
-        allow = None if noises is None else partial(_expect_noise, noises, band, spread=_find_spread(apart))
-        kept = ~find_rejected(stack, settings, allow, rounding)
+        allow = None if noises is None else partial(_expect_noise, noises, band)
+        alike = stack if illumination is None else stack / np.stack([one.cut(band) for one in illumination])
+        kept = ~find_rejected(alike, settings, allow, rounding)
         combined = average_kept(stack, ~kept, settings["method"])
         data[own], count[own] = combined[inner], kept.sum(axis=0)[inner]
         if noises is not None and variance is not None:
@@ -99,9 +100,8 @@ def combine_images(
     return Combined(data, variance, count, np.full(len(images), 1 / len(images)) if unlike is None else unlike[2])
 
 
-def _expect_noise(noises: Sequence[FrameNoise], band: slice, expected: Image, spread: float = 0.0) -> Stack:
-    noise = np.sqrt(np.stack([noise.variance(expected, band) for noise in noises]))
-    return np.hypot(noise, spread * expected) if spread else noise
+def _expect_noise(noises: Sequence[FrameNoise], band: slice, expected: Image) -> Stack:
+    return np.sqrt(np.stack([noise.variance(expected, band) for noise in noises]))
 
 
 def _find_variance(
@@ -176,16 +176,12 @@ def _compare_unlike(
     apart = (levels.max() - levels.min()) * np.abs(signals) / deviations.min(axis=0)
     if (deviations.max(axis=0) < (1 + UNLIKE) * deviations.min(axis=0)).all() and (apart < UNLIKE).all():
         return None
-    allow = partial(_expect_noise, even, slice(None), spread=_find_spread(levels))
+    allow = partial(_expect_noise, even, slice(None))
     plain = (deviations**2).mean(axis=0) * measure_rejection(len(noises), settings)[0] / len(noises)
-    found = [simulate_unlike(signal * levels, deviations[:, n], settings, allow) for n, signal in enumerate(signals)]
+    found = [simulate_unlike(signal, levels, deviations[:, n], settings, allow) for n, signal in enumerate(signals)]
     shares = np.empty(len(noises))
     shares[order] = found[middle][1]
     return signals, np.array([variance for variance, _ in found]) / plain, shares
-
-
-def _find_spread(levels: Stack) -> float:
-    return float(np.abs(levels - 1).max())
 
 
 def _find_steps(stack: Stack, noises: Sequence[FrameNoise]) -> Stack:

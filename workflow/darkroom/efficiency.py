@@ -49,20 +49,22 @@ def find_plain_efficiency(number: int, method: str) -> float:
 
 
 def simulate_unlike(
-    middles: NDArray[np.float64],
+    signal: float,
+    levels: NDArray[np.float64],
     deviations: NDArray[np.float64],
     settings: dict[str, Any],
     expect_noise: ExpectedNoise,
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return the variance of the combination of one normal value of each of these means and standard deviations.
+    """Return the variance of the combination of normal values of these standard deviations about signal times level.
 
     And by how much it follows each of them, in the mean; these shares sum to one. By simulation with a fixed seed, to
     about 1 %. Shapes (values,); ``expect_noise`` as in `find_rejected`.
     """
-    count = len(middles)
+    count = len(levels)
     normal = np.random.default_rng(count).normal(size=(count, 1, max(TRIALS // (5 * count), 20000)))
-    values = middles[:, None, None] + deviations[:, None, None] * normal
-    combined = average_kept(values, find_rejected(values, settings, expect_noise), settings["method"])
+    values = signal * levels[:, None, None] + deviations[:, None, None] * normal
+    rejected = find_rejected(values / levels[:, None, None], settings, expect_noise)
+    combined = average_kept(values, rejected, settings["method"])
     shares = (normal * (combined - combined.mean())).mean(axis=(1, 2)) / deviations
     return float(np.var(combined)), shares / shares.sum()
 

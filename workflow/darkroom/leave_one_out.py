@@ -72,6 +72,7 @@ def try_frames(
     images = [image[grid.rows] for image in stack.images]
     noises = None if stack.noises is None else [_cut_noise(noise, grid) for noise in stack.noises]
     flat = recipe["kind"] == "flat"
+    illumination = stack.illumination and [replace(one, rows=grid.rows) for one in stack.illumination]
     sample = master[grid.rows]
     trials = []
     for number in sorted({round(place) for place in np.linspace(0, count - 1, min(count, TRIED))}):
@@ -81,7 +82,7 @@ def try_frames(
             recipe["settings"]["combine"],
             None if noises is None else [noises[other] for other in others],
             [stack.scales[other] for other in others],
-            None if stack.relative_levels is None else [stack.relative_levels[other] for other in others],
+            illumination and [illumination[other] for other in others],
         )
         image, scale = images[number], stack.scales[number]
         expected, variance, whole, ratio = combined.data, combined.variance, sample, 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from darkroom.calibrate import FULL_SCALE, judge_flat, measure_level, remove_pedestal
 from darkroom.detector import Detector
+from darkroom.illumination import Illumination, measure_illumination
 from darkroom.masters import Master, MasterShelf
 from darkroom.noise import ROUNDING_VARIANCE, FrameNoise, find_read_variance
 from darkroom.overscan import subtract_overscan, trim_frame
@@ -46,13 +48,13 @@ class Stack:
     darks: list[tuple[Master, float]] = field(default_factory=list)
     saturated: NDArray[np.uint16] | None = None
 
-    @property
-    def relative_levels(self) -> list[float] | None:
-        """The levels of flats as they are combined, in units of their median; None for all else."""
+    @cached_property
+    def illumination(self) -> list[Illumination] | None:
+        """How flats were lit, as they are combined; None for all else."""
         if not self.levels:
             return None
         scaled = np.array(self.levels) * self.scales
-        return list(scaled / np.median(scaled))
+        return measure_illumination(self.images, list(scaled / np.median(scaled)))
 
     def add_pedestal_noise(
         self, variance: Image, shares: NDArray[np.float64], rows: slice | NDArray[np.int_] = slice(None)
