@@ -29,7 +29,7 @@ def make_master_dark(recipe: dict, raw_paths: list[str], shelf: MasterShelf, pro
     stamp_detector(header, recipe, detector)
     header["NCOMBINE"] = (len(stack.images), "frames combined")
     header["BIASCOEF"] = (
-        float(dark.shares @ stack.scales) if stack.bias else 0.0,
+        stack.bias_factor * float(dark.shares @ stack.scales) if stack.bias else 0.0,
         "how much of its bias was taken off",
     )
     if stack.noises:

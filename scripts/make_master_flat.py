@@ -11,9 +11,10 @@ from darkroom.combine import combine_images
 from darkroom.detector import read_detector, stamp_detector
 from darkroom.job import read_job, report_to
 from darkroom.masters import MasterShelf
-from darkroom.products import JobProblem, write_product
+from darkroom.products import JobProblem, write_figures, write_product
 from darkroom.quality import Bit, flag, flag_no_data
 from darkroom.stacks import prepare_stack, split_by_level
+from darkroom.stamps import name_certificate, name_refusal
 
 
 def make_master_flat(recipe: dict, raw_paths: list[str], shelf: MasterShelf, product: str, log: TextIO) -> None:
@@ -23,10 +24,11 @@ def make_master_flat(recipe: dict, raw_paths: list[str], shelf: MasterShelf, pro
     for text in stack.left_out:
         print(f"left out {text}", file=log)
     if not stack.images:
-        raise JobProblem(
-            f"{product}: every flat frame was left out ({'; '.join(stack.left_out[:3])}); "
-            "see flat.min_counts and flat.max_counts in config.yaml"
-        )
+        why = f"every flat frame was left out ({'; '.join(stack.left_out[:3])})"
+        # for the next plan, that takes another one
+        found = {"master": recipe["product"], "verdict": "not made", "failures": [why], "figures": {}}
+        write_figures(name_refusal(name_certificate(product)), found, recipe)
+        raise JobProblem(f"{product}: {why}; see flat.min_counts and flat.max_counts in config.yaml")
 
     flat = combine_images(stack.images, settings["combine"], stack.noises, stack.scales, stack.illumination)
     level = np.float32(measure_level(flat.data, settings["normalise"]))

@@ -9,7 +9,7 @@ from typing import TextIO
 import numpy as np
 from astropy.nddata import CCDData
 
-from darkroom.calibrate import judge_flat, linearise, measure_level
+from darkroom.calibrate import find_slope, judge_flat, linearise, measure_level
 from darkroom.job import read_job, report_to
 from darkroom.noise import ROUNDING_VARIANCE, find_read_variance
 from darkroom.overscan import subtract_overscan, trim_frame
@@ -47,7 +47,7 @@ def measure_detector(recipe: dict, raw_paths: list[str], product: str, log: Text
             own = [each for each in flats if (each[0]["filter"] or "") == name]
             full = settings["saturation"]
             full = None if full is None else straighten(full - offset, float(np.nanmedian(bias)), settings)
-            gains.append(measure_gain(read_flats(own), pixel, bias, full))
+            gains.append(measure_gain(read_flats(own), pixel * find_slope(settings["linearity"]), bias, full))
     gain = combine_measured([each for each in gains if each is not None])
 
     for text in left_out:

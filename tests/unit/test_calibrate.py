@@ -152,7 +152,8 @@ def test_mean_level_of_many_bright_pixels_keeps_its_digits():
         (1500, 500, {}, None, ""),
         (1500, 499.9, {}, None, "too faint"),
         (1500, NAN, {}, None, "too faint"),
-        (1500, 0, {"min_counts": 0}, None, ""),
+        (1500, 1, {"min_counts": 0}, None, ""),
+        (0, 0, {"min_counts": 0}, None, "too faint"),  # nothing can be divided by its level
     ],
 )
 def test_flat_is_judged_by_its_medians(raw, signal, settings, saturation, word):

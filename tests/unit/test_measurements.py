@@ -141,3 +141,11 @@ def test_frames_with_a_problem_measure_nothing():
         if frame.kind == "flat":
             frame.problem = "truncated"
     assert [one.quantity for one in make_plan(frames, overlay()).measurements.all] == ["read_noise"]
+
+
+def test_biases_of_another_night_tell_the_read_noise_before_darks_of_the_own():
+    """Darks that are warm have their electrons' noise as well."""
+    frames = [*make("bias", 2, night="2024-03-01"), *make("bias", 1), *make("dark", 4)]
+    measurements = Measurements(frames)
+    assert measurements.find("read_noise", NIGHT, "ccd").night == "2024-03-01"
+    assert Measurements(frames[2:]).find("read_noise", NIGHT, "ccd").night == NIGHT

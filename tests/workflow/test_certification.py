@@ -372,3 +372,20 @@ def test_a_dark_is_judged_by_the_measured_gain(tmp_path: Path) -> None:
         fits.setval(path, "EGAIN", value=1.5)
     run_due(tmp_path)
     assert read_table(tmp_path / "results")[f"{NIGHT}/master_dark_60s"]["verdict"] == "passed"
+
+
+@pytest.mark.parametrize("use", [True, False])
+def test_a_flat_without_a_good_frame_is_replaced_as_well(use: bool, tmp_path: Path) -> None:
+    simulate(tmp_path / "raw")
+    for path in (tmp_path / "raw/n1").glob("flat_*"):
+        spoil(path, np.full((48, 56), 0.01), signal_only=True)
+    nights, _, failed = run_due(tmp_path, **FLATS_ONLY, certification={"use": use})
+    assert {name.split("/")[-1] for name in failed} == {"master_flat_V"}
+    assert find_used(tmp_path / "results", "FLAT") == {BEFORE}
+    said = [line for line in nights.warnings if "master flat V" in line]
+    assert len(said) == 1
+    assert "every flat frame was left out" in said[0]
+    assert "flat.min_counts" in said[0]
+    assert run_due(tmp_path, **FLATS_ONLY, certification={"use": use})[1:] == (set(), set()), "nor is it tried again"
+    again = {"dark": {"use": False}, "flat": {"min_counts": 10}, "certification": {"use": use}}
+    assert FLAT in list_made(run_due(tmp_path, **again)[1])

@@ -161,3 +161,18 @@ def test_error_bars_of_stars_are_as_large_as_the_errors(tmp_path: Path) -> None:
     found = np.concatenate(stars)
     assert np.isfinite(found).sum() > 2000
     assert measure_spread(found) == pytest.approx(1, abs=STAR_TOLERANCE)
+
+
+def test_error_bars_of_signals_that_are_multiplied(tmp_path: Path) -> None:
+    """A correction that multiplies all signals by 1.2 does so with the read noise and with that of the bias."""
+    night = {"cards": UNTOLD, "biases": 12, "darks": {120.0: 7}, "flats": {"V": 12}, "light_signal": 3.0}
+    config = {"detector": {"linearity": [1.2]}, "lights": {"unit": "adu"}}
+    truth = reduce_night(tmp_path, {"dark_current": 0.5}, night, config, seed=98)
+    found = {}
+    for stem, path in {**find_masters(tmp_path / "results"), **find_lights(tmp_path / "results")}.items():
+        product = Product.read(path)
+        if stem.startswith(("master_dark", "light")):
+            product.data, product.uncertainty = product.data / 1.2, product.uncertainty / 1.2
+        known = tell_light if stem.startswith("light") else lambda truth, _, header: tell_master(truth, header)
+        found[stem] = measure_spread(product.pulls(known(truth, stem, product.header)))
+    assert list(found.values()) == pytest.approx([1.0] * 4, abs=0.03), found

@@ -73,9 +73,9 @@ def test_changed_limit(night, text, judged, reason):
 
 
 def test_changed_flat(night):
-    """The flat in B is judged by the gain, in which the flats in V have a share; it stays, and so does its light."""
+    """Darks and the flat in B are judged by the gain, in which the flats in V have a share; they stay themselves."""
     alter(night.raw / "flat_V_002.fits")
-    remade = {"master_flat_V", "gain", "bad_pixels", LIGHT_V} | certify(FLATS)
+    remade = {"master_flat_V", "gain", "bad_pixels", LIGHT_V} | certify(MASTERS - {"master_bias"})
     assert night.foresee() == remade
     night.make(remade)
 

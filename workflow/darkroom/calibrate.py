@@ -53,6 +53,11 @@ def linearise(frame: CCDData, coefficients: Sequence[float]) -> CCDData:
     return CCDData(true.astype(np.float32), unit=frame.unit, meta=frame.meta)
 
 
+def find_slope(coefficients: Sequence[float] | None) -> float:
+    """Return what such a correction multiplies small signals by: read noise, and the noise of a bias."""
+    return float(coefficients[0]) if coefficients else 1.0
+
+
 def _in_float32(frame: CCDData) -> CCDData:
     """Return the frame in float32, which ccdproc widens wherever a number with a unit comes in."""
     frame.data = frame.data.astype(np.float32, copy=False)
@@ -104,6 +109,6 @@ def judge_flat(
     level, counts = measure_level(raw, "median"), measure_level(signal, "median")
     if level > limit:
         return f"saturated: a raw median of {level:.0f} ADU, more than {limit:.0f}"
-    if not counts >= settings["min_counts"]:
+    if not counts >= settings["min_counts"] or counts <= 0:
         return f"too faint: a median signal of {counts:.0f} ADU, less than {settings['min_counts']:g}"
     return ""

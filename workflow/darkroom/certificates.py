@@ -9,7 +9,7 @@ from typing import Any
 
 from darkroom.matching import Master
 from darkroom.measurements import Measurements, Source
-from darkroom.stamps import STAMP, name_refusal
+from darkroom.stamps import STAMP, name_certificate, name_refusal
 
 QUARANTINE = "quarantine"
 CHANGED = "changed by"  # how the failure of a flat begins that is not as it was the night before
@@ -18,11 +18,16 @@ COLUMNS = ["master", "night", "setup", "verdict", "failures"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found: ``passed``, ``failed`` (and why) or ``unproven`` (a single frame); figures by name."""
+    """What was found: ``passed``, ``failed`` or ``not made`` (and why), ``unproven`` (one frame); figures by name."""
 
     verdict: str
     failures: list[str]
     figures: dict[str, Any]
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is a master at all."""
+        return self.verdict != "not made"
 
 
 @dataclass
@@ -43,8 +48,7 @@ class Certificate:
     @property
     def path(self) -> str:
         """The file of figures, below results."""
-        folder, name = self.master.path.rsplit("/", 1)
-        return f"{folder}/certificates/{name.removesuffix('.fits')}.json"
+        return name_certificate(self.master.path)
 
 
 def plan_certificate(
@@ -96,11 +100,14 @@ def _find_sources(master: Master, measurements: Measurements) -> dict[str, Sourc
 
 
 def read_verdict(results: Path, certificate: Certificate) -> Verdict | None:
-    """Return the verdict that was reached by this very certificate's recipe; None if there is none yet."""
+    """Return the verdict that was reached by this very certificate's recipe; None if there is none yet.
+
+    A master that could not even be made, since none of its frames is good, has one by its own recipe.
+    """
     for path in (certificate.path, name_refusal(certificate.path)):
         try:
             content = json.loads((results / path).read_text(encoding="utf-8"))
-            if content[STAMP] == certificate.digest:
+            if content[STAMP] in (certificate.digest, certificate.master.digest):
                 return Verdict(content["verdict"], content["failures"], content["figures"])
         except (OSError, ValueError, KeyError, TypeError):
             continue

@@ -28,11 +28,15 @@ class Findings:
 
     def judge(self, certificate: Certificate) -> str:
         """Return why a master is not to be used; nothing if it passed, or nobody knows, or it is to be used."""
+        rules = self.settings["certification"]
         write_recipe(certificate, self.settings)
         certificate.verdict = read_verdict(self.results, certificate)
-        self.certificates.append(certificate)
-        used_anyway = self.settings["certification"]["failed"] == "warn"
-        return "" if used_anyway or certificate.verdict is None else "; ".join(certificate.verdict.failures)
+        if rules["use"]:
+            self.certificates.append(certificate)
+        if certificate.verdict is None:
+            return ""
+        used_anyway = not rules["use"] or rules["failed"] == "warn"
+        return "" if used_anyway and certificate.verdict.is_made else "; ".join(certificate.verdict.failures)
 
     def list_notes(self, plan: Plan) -> list[str]:
         """Return what an observer should know: masters that failed and are used, detectors that are not as told."""

@@ -10,7 +10,7 @@ from astropy import units as u
 from astropy.nddata import CCDData
 from numpy.typing import NDArray
 
-from darkroom.calibrate import FULL_SCALE, divide_flat, remove_pedestal
+from darkroom.calibrate import FULL_SCALE, divide_flat, find_slope, remove_pedestal
 from darkroom.cosmic_rays import find_cosmic_rays
 from darkroom.detector import Detector
 from darkroom.masters import Master, MasterShelf
@@ -102,7 +102,8 @@ def _find_variance(
     bias, dark, scale = masters
     assert detector.read_noise is not None, "the detector is known"
     assert detector.gain is not None, "the detector is known"
-    read_variance = find_read_variance(detector.read_noise, recipe["settings"]["overscan"], signal.shape)
+    slope = find_slope(recipe["settings"]["linearity"])
+    read_variance = slope**2 * find_read_variance(detector.read_noise, recipe["settings"]["overscan"], signal.shape)
     electrons = signal.data
     if dark and dark.holds_bias:
         read_variance = dark.frame_variance or read_variance
@@ -112,7 +113,7 @@ def _find_variance(
         return np.float32(read_variance) + np.maximum(expected, 0) / np.float32(detector.gain)
 
     variance = find_variance(estimate_signal(electrons, find_variance))
-    return add_pedestal_noise(variance, bias, [(dark, scale)] if dark else []).astype(np.float32)
+    return add_pedestal_noise(variance, bias, [(dark, scale)] if dark else [], slope).astype(np.float32)
 
 
 def _inherit(image: NDArray[np.float32], masters: list[Master]) -> NDArray[np.uint8]:

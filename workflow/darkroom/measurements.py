@@ -30,6 +30,11 @@ class Measurement:
     digest: str = ""
 
     @property
+    def of_biases(self) -> bool:
+        """Whether biases tell the read noise, and not darks."""
+        return self.frames[0][0] == "bias"
+
+    @property
     def path(self) -> str:
         """The file of figures, below results."""
         return f"{self.night}/{self.setup}/{self.quantity}.json"
@@ -75,16 +80,19 @@ class Measurements:
             if quiet:
                 self.all.append(Measurement("read_noise", night, setup, quiet))
                 flats = _choose_flats(kinds["flat"])
-                if flats and quiet[0][0] == "bias":
+                if flats and self.all[-1].of_biases:
                     self.all.append(Measurement("gain", night, setup, [*quiet, *flats]))
         self._found: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
         for measurement in self.all:
             self._found[measurement.quantity, measurement.setup].append(measurement)
 
     def find(self, quantity: str, night: str, setup: str) -> Measurement | None:
-        """Return the measurement of the own night, else of the nearest one, the earlier of two."""
+        """Return the measurement of the own night, else of the nearest one, the earlier of two.
+
+        One of darks, whose electrons are noise as well, only where none is of biases.
+        """
         found = self._found.get((quantity, setup), [])
-        return min(found, key=lambda one: (nights_apart(one.night, night), one.night), default=None)
+        return min(found, key=lambda one: (not one.of_biases, nights_apart(one.night, night), one.night), default=None)
 
     def choose(self, quantity: str, frame: Frame, detector: dict[str, Any]) -> Source:
         """Return where a frame's ``gain`` or ``read_noise`` comes from: the settings, then header or measurement."""

@@ -32,6 +32,7 @@ class Refusal:
         return f"{which} cannot be made: {self.miss}"
 
 
+PASSES = "that passes certification"
 Group = tuple[tuple[Any, ...], list[Frame]]
 
 
@@ -132,15 +133,13 @@ class MasterPlanner:
                 miss = miss_contract(master.night, master.setup, f"its frames' calibration {breach}")
             if miss:
                 refused.append(master)
-                self.refused.append(Refusal(master, miss, failed=any(master is one for one in self.failed)))
+                self.refused.append(Refusal(master, miss, failed=miss.what == PASSES))
             else:
                 masters.append(master)
         return Shelf(kind, self.settings[kind], masters, refused)
 
     def _certify(self, master: Master, earlier: list[Master]) -> Miss | None:
-        """Plan the master's certification; return that it failed, if that is known already."""
-        if not self.settings["certification"]["use"]:
-            return None
+        """Plan the master's certification; return that it failed, or cannot be made, if that is known already."""
         certificate = plan_certificate(master, earlier, self.changed, self.lit, self.measurements)
         why = self.judge(certificate)
         if why:
@@ -148,8 +147,11 @@ class MasterPlanner:
             if certificate.verdict and any(line.startswith(CHANGED) for line in certificate.verdict.failures):
                 self.changed.append(master)
             where = f"(night {master.night}, setup {master.setup})"
-            return Miss(master.kind, "that passes certification", where, why, "certification.failed: warn uses it")
-        self.certificates[master.path] = certificate
+            if certificate.verdict and not certificate.verdict.is_made:
+                return Miss(master.kind, "frame that is good", where, why, "see flat.min_counts and flat.max_counts")
+            return Miss(master.kind, PASSES, where, why, "certification.failed: warn uses it")
+        if self.settings["certification"]["use"]:
+            self.certificates[master.path] = certificate
         return None
 
 

@@ -205,7 +205,8 @@ def _remark(plan: Plan, raw: list[Path], products: Products, settings: dict[str,
         for pattern in settings["exclude"]
         if not any(is_excluded(frame, raw, [pattern]) for frame in plan.frames)
     ]
-    planned = {master.path for master in [*plan.masters, *plan.failed]} | {light.path for light in plan.made}
+    planned = {master.path for master in [*plan.masters, *plan.failed]}
+    planned |= {item.path for item in plan.made} | {item.path for item in plan.bad_pixels}
     leftovers = products.find_leftovers(planned)
     if leftovers:
         more = f" and {len(leftovers) - 3} more" if len(leftovers) > 3 else ""

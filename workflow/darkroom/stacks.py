@@ -12,7 +12,7 @@ from astropy.io import fits
 from astropy.nddata import CCDData
 from numpy.typing import NDArray
 
-from darkroom.calibrate import FULL_SCALE, judge_flat, measure_level, remove_pedestal
+from darkroom.calibrate import FULL_SCALE, find_slope, judge_flat, measure_level, remove_pedestal
 from darkroom.detector import Detector
 from darkroom.illumination import Illumination, measure_illumination
 from darkroom.masters import Master, MasterShelf
@@ -34,7 +34,8 @@ class Stack:
 
     ``images`` in ADU times ``scales``, arrays of shape (rows, columns); ``levels`` of flats in ADU; ``saturated`` how
     many frames were full at each pixel; ``frames`` the recipe's entries of those that were kept, and ``left_out`` why
-    the others were not. ``bias`` and ``darks``, each dark with the factor it had, are what was taken off them.
+    the others were not. ``bias`` and ``darks``, with the
+    factors they had, are what was taken off them.
     """
 
     images: list[Image] = field(default_factory=list)
@@ -45,6 +46,7 @@ class Stack:
     noises: list[FrameNoise] | None = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     bias: Master | None = None
+    bias_factor: float = 1.0
     darks: list[tuple[Master, float]] = field(default_factory=list)
     saturated: NDArray[np.uint16] | None = None
 
@@ -65,7 +67,7 @@ class Stack:
         for (dark, factor), scale in zip(self.darks, scales, strict=bool(self.darks)):
             _, before = darks.get(id(dark), (dark, 0.0))
             darks[id(dark)] = dark, before + factor * float(scale)
-        return add_pedestal_noise(variance, self.bias, darks.values(), float(scales.sum()), rows)
+        return add_pedestal_noise(variance, self.bias, darks.values(), self.bias_factor * float(scales.sum()), rows)
 
     @property
     def mostly_saturated(self) -> NDArray[np.bool_]:
@@ -88,6 +90,7 @@ def prepare_stack(recipe: dict[str, Any], raw_paths: Sequence[str], shelf: Maste
     settings = recipe["settings"]
     bias = shelf.read(recipe["bias"])
     stack = Stack(noises=[] if _is_noise_known(recipe["kind"], detector) else None, bias=bias)
+    stack.bias_factor = find_slope(settings.get("linearity"))
     for frame, path in zip(recipe["frames"], raw_paths, strict=True):
         raw = read_raw(path, frame["digest"])
         dark, factor = _find_dark(frame, shelf)
@@ -152,6 +155,7 @@ def _describe_noise(
 ) -> FrameNoise:
     assert detector.read_noise is not None, "the noise is known"
     read_variance = find_read_variance(detector.read_noise, recipe["settings"]["overscan"], image.shape)
+    read_variance *= find_slope(recipe["settings"].get("linearity")) ** 2
     if recipe["kind"] == "bias":
         return FrameNoise(read_variance, gain=np.inf)  # it holds no electrons
     assert detector.gain is not None, "the noise is known"

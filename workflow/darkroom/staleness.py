@@ -57,7 +57,8 @@ class Products:
 
     def find_leftovers(self, wanted: set[str]) -> list[str]:
         """Return the products of earlier plans that nothing makes now."""
-        found = [*self.results.glob("[0-9]*/*/master_*.fits"), *self.results.glob("[0-9]*/*/lights/*.fits")]
+        kinds = ("master_*.fits", "bad_pixels.fits", "lights/*.fits")
+        found = [path for kind in kinds for path in self.results.glob(f"[0-9]*/*/{kind}")]
         return sorted({str(path.relative_to(self.results)) for path in found} - wanted)
 
     def explain_all(self, items: Sequence[Item]) -> dict[str, str]:

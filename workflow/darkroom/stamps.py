@@ -14,6 +14,12 @@ TABLE = "RECIPE"  # the extension that holds the recipe itself, as JSON
 BLOCK, CARD = 2880, 80
 
 
+def name_certificate(master: str) -> str:
+    """Return where a master's certificate is."""
+    folder, _, name = master.rpartition("/")
+    return f"{folder}/certificates/{name.removesuffix('.fits')}.json"
+
+
 def name_refusal(certificate: str) -> str:
     """Return where the verdict on a master that failed is kept: the certificate itself is given to good ones only."""
     return f"{certificate.removesuffix('.json')}.failed.json"
