@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darkroom.rejection import P90
+
 SAMPLE = 2**18  # pixels looked at, of the whole image
 SIDE = 32  # pixels along the side of a block, less on small images
-P90 = 1.6448536269514722  # of normal values: 90 % are within 1.64 standard deviations
 CLIP = 4.0  # standard deviations within which a pixel of a block counts
 CLIPPED_VARIANCE = 0.998929  # of normal values within that clip: 1 - 2 c phi(c) / (2 Phi(c) - 1)
 ROUNDS = 2

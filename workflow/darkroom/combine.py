@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from darkroom.efficiency import find_plain_efficiency, measure_rejection, simulate_unlike
 from darkroom.illumination import Illumination
 from darkroom.noise import NEIGHBOURHOOD, ROUNDING_NOISE, ROUNDING_VARIANCE, FrameNoise, estimate_signal, round_median
-from darkroom.rejection import Stack, average_kept, find_rejected
+from darkroom.rejection import Cube, average_kept, find_rejected
 
 WHOLE = 0.01  # ADU that float32 may be off by
 BAND_BYTES = 16 * 2**20
@@ -100,19 +100,19 @@ def combine_images(
     return Combined(data, variance, count, np.full(len(images), 1 / len(images)) if unlike is None else unlike[2])
 
 
-def _expect_noise(noises: Sequence[FrameNoise], band: slice, expected: Image) -> Stack:
+def _expect_noise(noises: Sequence[FrameNoise], band: slice, expected: Image) -> Cube:
     return np.sqrt(np.stack([noise.variance(expected, band) for noise in noises]))
 
 
 def _find_variance(
-    combined: Stack,
+    combined: Cube,
     noises: Sequence[FrameNoise],
     band: slice,
     finite: NDArray[np.bool_],
     kept: NDArray[np.bool_],
-    steps: Stack,
+    steps: Cube,
     settings: dict[str, Any],
-) -> Stack:
+) -> Cube:
     """Return the variance of a combination; NaN where no value was kept.
 
     Parameters
@@ -129,7 +129,7 @@ def _find_variance(
     heard = finite if settings["reject"] == "minmax" else kept
     heard_count = np.maximum(heard.sum(axis=0), 1)
 
-    def average_variance(signal: Image) -> Stack:
+    def average_variance(signal: Image) -> Cube:
         total = np.zeros_like(combined)
         for noise, hear in zip(noises, heard, strict=True):
             total += np.where(hear, noise.variance(signal, band), 0)
@@ -146,8 +146,8 @@ def _find_variance(
 
 
 def _compare_unlike(
-    images: Sequence[Image], noises: Sequence[FrameNoise], levels: Stack, settings: dict[str, Any]
-) -> tuple[Image, Image, Stack] | None:
+    images: Sequence[Image], noises: Sequence[FrameNoise], levels: Cube, settings: dict[str, Any]
+) -> tuple[Image, Image, Cube] | None:
     """Return some signals, how much noisier unlike frames make the combination there, and the share of each frame.
 
     The median, and a mean without its extremes, heed quiet frames more than others, and of frames whose levels differ
@@ -184,7 +184,7 @@ def _compare_unlike(
     return signals, np.array([variance for variance, _ in found]) / plain, shares
 
 
-def _find_steps(stack: Stack, noises: Sequence[FrameNoise]) -> Stack:
+def _find_steps(stack: Cube, noises: Sequence[FrameNoise]) -> Cube:
     """Return the size of one ADU where all values of a pixel are whole ADU apart, so that their median is rounded too.
 
     Zero where they are not, since their levels or scales differ. Shape (rows, columns).
@@ -197,7 +197,7 @@ def _find_steps(stack: Stack, noises: Sequence[FrameNoise]) -> Stack:
     return np.where((np.abs(apart) > WHOLE).any(axis=0), 0.0, scale)  # NaN is not
 
 
-def _look_up(function: Callable[[int], float], numbers: NDArray[np.int_]) -> Stack:
+def _look_up(function: Callable[[int], float], numbers: NDArray[np.int_]) -> Cube:
     """Return a function of whole numbers at each of an array, called once for each that is there."""
     found, where = np.unique(numbers, return_inverse=True)
     return np.array([function(number) for number in found.tolist()])[where].reshape(numbers.shape)

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 
 from darkroom.noise import Image
-from darkroom.rejection import SIGMA_PER_MAD
+from darkroom.rejection import P90, SIGMA_PER_MAD
 
-P90 = 1.6448536269514722  # 90 % of normal values lie within this many standard deviations
 BLOCK = 64  # pixels along the side of a block, less on small frames
 PIXEL_CLIP = 5.0  # standard deviations; takes 1.5e-5 off the variance of normal noise
 BLOCK_CLIP = 4.0

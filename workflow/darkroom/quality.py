@@ -42,11 +42,6 @@ def describe_bits(header: fits.Header) -> None:
         header[f"BIT{bit.value.bit_length() - 1}"] = (bit.name, f"value {bit.value}: {meaning}")
 
 
-def read_bits(header: fits.Header) -> dict[str, int]:
-    """Return the value of each bit by its name, as the header of a quality plane tells them."""
-    return {str(header[f"BIT{number}"]): 1 << number for number in range(8) if f"BIT{number}" in header}
-
-
 def flag_no_data(image: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Return a quality plane in which only what is not finite is flagged."""
     return np.where(np.isfinite(image), 0, Bit.NO_DATA).astype(np.uint8)

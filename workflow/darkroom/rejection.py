@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 
 # The standard deviation of a normal distribution in units of its median absolute deviation.
 SIGMA_PER_MAD = 1.482602218505602
+# 90 % of normal values lie within so many standard deviations.
+P90 = 1.6448536269514722
 # Chance, and hits in up to two of five frames, make the MAD of N values larger than it is of many: by up to 1 + 20/N.
 MAD_EXCESS = 20
 
-Stack = NDArray[np.float64]
+Cube = NDArray[np.float64]
 # Where an image (rows, columns) is expected, the standard deviation of each frame (images, rows, columns).
-ExpectedNoise = Callable[[Stack], Stack]
+ExpectedNoise = Callable[[Cube], Cube]
 
 
 def find_rejected(
-    stack: Stack,
+    stack: Cube,
     settings: dict[str, Any],
     expect_noise: ExpectedNoise | None = None,
     rounding: float = 0.0,
@@ -37,7 +39,7 @@ def find_rejected(
     return absent
 
 
-def average_kept(stack: Stack, rejected: NDArray[np.bool_], method: str) -> Stack:
+def average_kept(stack: Cube, rejected: NDArray[np.bool_], method: str) -> Cube:
     """Return the mean or median of what was not rejected of a stack (images, rows, columns); NaN where all was."""
     combiner = ccdproc.Combiner(
         [CCDData(layer, unit=u.adu, mask=hidden) for layer, hidden in zip(stack, rejected, strict=True)],
@@ -52,7 +54,7 @@ def average_kept(stack: Stack, rejected: NDArray[np.bool_], method: str) -> Stac
 
 
 def find_outliers(
-    stack: Stack, sigma: float, expect_noise: ExpectedNoise | None = None, rounding: float = 0.0
+    stack: Cube, sigma: float, expect_noise: ExpectedNoise | None = None, rounding: float = 0.0
 ) -> NDArray[np.bool_]:
     """Return where a stack of images departs from its median by more than ``sigma`` standard deviations.
 
@@ -74,7 +76,7 @@ def find_outliers(
         return distance > np.maximum(sigma * deviation, spread)
 
 
-def find_extremes(stack: Stack, low: int, high: int) -> NDArray[np.bool_]:
+def find_extremes(stack: Cube, low: int, high: int) -> NDArray[np.bool_]:
     """Return where a stack of images has its ``low`` lowest and ``high`` highest values, pixel by pixel.
 
     NaN counts as neither; where no value would be left, none is dropped. Shape (images, rows, columns).
@@ -84,7 +86,7 @@ def find_extremes(stack: Stack, low: int, high: int) -> NDArray[np.bool_]:
     return ((rank < low) | (rank >= count - high)) & (low + high < count)
 
 
-def _find_median(stack: Stack) -> Stack:
+def _find_median(stack: Cube) -> Cube:
     """Return the median of the values of each pixel that are not NaN; NaN where none is."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
