@@ -174,6 +174,7 @@ def _summarise(planned: Prepared, nights: Prepared, failed: bool) -> list[str]:
     lines += [f"  {line}" for line in nights.warnings[:MOST_WARNINGS]]
     if failed:
         lines += [f"  failed: {line}" for line in _read_failures(planned)]
+        lines += [f"  ended: {nights.refusal}"] if nights.refusal else []
     for folder in sorted({str((results / path).parent) for path in nights.lights})[:MOST_WARNINGS]:
         lines.append(f"  lights: {folder}")
     lines.append(f"  report: {results / 'plan.txt'} (what each frame got and why), {results / 'frames.csv'}")
