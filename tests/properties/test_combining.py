@@ -123,7 +123,7 @@ def test_there_is_a_variance_where_there_is_a_value(frames, settings):
 def test_bands_of_rows_make_no_difference(frames, settings, rows):
     stack, noises = frames
     whole = combine_images(list(stack), settings, noises)
-    with mock.patch.object(combine_module, "BAND_BYTES", 8 * rows * stack.shape[2] * len(stack)):
+    with mock.patch.object(combine_module, "BAND_PIXELS", rows * stack.shape[2]):
         cut = combine_images(list(stack), settings, noises)
     for name in ("data", "variance", "count"):
         assert getattr(cut, name).tobytes() == getattr(whole, name).tobytes()

@@ -138,9 +138,9 @@ def test_minmax_drops_one_of_equal_values():
 def test_bands_of_rows_make_no_difference(method, settings, monkeypatch):
     images = simulate(5, shape=(13, 5))
     whole = combine(images, settings)
-    monkeypatch.setattr(combine_module, "BAND_BYTES", 2 * 8 * 5 * 5)  # two rows at once, the last alone
+    monkeypatch.setattr(combine_module, "BAND_PIXELS", 2 * 5)  # two rows at once, the last alone
     np.testing.assert_array_equal(combine(images, settings), whole)
-    monkeypatch.setattr(combine_module, "BAND_BYTES", 1)  # never less than one
+    monkeypatch.setattr(combine_module, "BAND_PIXELS", 1)  # never less than one
     np.testing.assert_array_equal(combine(images, settings), whole)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from darkroom.blocks import Grid, average_blocks, fit_surface, measure_blocks, measure_spread
 from darkroom.combine import combine_images
-from darkroom.noise import ROUNDING_NOISE, FrameNoise
+from darkroom.noise import ROUNDING_NOISE
 from darkroom.stacks import Stack
 
 TRIED = 3  # frames left out, one at a time
@@ -70,7 +70,7 @@ def try_frames(
     if count < 2:
         return []
     images = [image[grid.rows] for image in stack.images]
-    noises = None if stack.noises is None else [_cut_noise(noise, grid) for noise in stack.noises]
+    noises = None if stack.noises is None else [noise.cut(grid.rows) for noise in stack.noises]
     flat = recipe["kind"] == "flat"
     illumination = stack.illumination and [replace(one, rows=grid.rows) for one in stack.illumination]
     sample = master[grid.rows]
@@ -157,10 +157,6 @@ def _compare(
         error=error,
         change=measure_spread(relative),
     )
-
-
-def _cut_noise(noise: FrameNoise, grid: Grid) -> FrameNoise:
-    return noise if noise.dark is None else replace(noise, dark=noise.dark[grid.rows])
 
 
 def _find_ratio(image: Image, other: Image, usable: NDArray[np.bool_]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,20 +46,22 @@ class FrameNoise:
     level: float = 0.0
     dark: NDArray[np.float32] | None = None
 
-    def variance(self, image: Image, rows: slice = slice(None)) -> Image:
+    def cut(self, pixels: Any) -> FrameNoise:
+        """Return the noise of some pixels of the frame, by any index of its rows and columns."""
+        return self if self.dark is None else replace(self, dark=self.dark[pixels])
+
+    def variance(self, image: Image) -> Image:
         """Return the variance of each pixel, in the units of the scaled image squared and in its precision.
 
         Parameters
         ----------
-        image : array, shape (rows, columns)
-            The scaled image, or what is expected of it: those of its rows that are told. Where it is not finite, or
-            holds less than nothing, the noise is that of a pixel without light.
-        rows : slice
-            Which rows of the frame these are.
+        image : array
+            The scaled image, or what is expected of it, of the shape of ``dark``. Where it is not finite, or holds less
+            than nothing, the noise is that of a pixel without light.
         """
         counts = image / float(self.scale) - float(self.level)
         if self.dark is not None:
-            counts += self.dark[rows]
+            counts += self.dark
         electrons = np.where(np.isfinite(counts) & (counts > 0), counts, 0) / float(self.gain)
         return (electrons + float(self.read_variance)) * float(self.scale) ** 2
 
@@ -115,13 +117,23 @@ def estimate_signal(image: Image, find_variance: Callable[[Image], Image]) -> Im
     find_variance : callable
         Gives the variance of each pixel of the image where this signal is expected.
     """
+    around = average_around(image)
+    return choose_signal(image, around, find_variance(around))
+
+
+def average_around(image: Image) -> Image:
+    """Return the mean of the neighbourhood of each pixel (rows, columns); what is not finite counts as nothing."""
     finite = np.isfinite(image)
     own = image if finite.all() else np.where(finite, image, image.dtype.type(0))
     # plain sums along columns: a running one would depend on where the band of an image begins
     rows = uniform_filter1d(own, NEIGHBOURHOOD, axis=1, mode="nearest")
-    around = correlate1d(rows, np.full(NEIGHBOURHOOD, 1 / NEIGHBOURHOOD), axis=0, mode="nearest")
-    agrees = (own - around) ** 2 <= CONSISTENT**2 * find_variance(around)
-    return np.where(agrees, around, own)
+    return correlate1d(rows, np.full(NEIGHBOURHOOD, 1 / NEIGHBOURHOOD), axis=0, mode="nearest")
+
+
+def choose_signal(image: Image, around: Image, variance: Image) -> Image:
+    """Return the mean around each pixel where that agrees with the pixel, which has this variance, else its own."""
+    own = np.where(np.isfinite(image), image, image.dtype.type(0))
+    return np.where((own - around) ** 2 <= CONSISTENT**2 * variance, around, own)
 
 
 def round_median(noise: Image, number: NDArray[np.int_]) -> Image:

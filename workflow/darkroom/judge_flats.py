@@ -1,0 +1,77 @@
+"""Judging flats: their level and gradient, how steady their light was, what changed since an earlier one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkroom.blocks import Grid, average_blocks, fit_surface, measure_blocks, measure_spread
+from darkroom.leave_one_out import Trial
+from darkroom.limits import Limits, exceeds, name_limit, rank, say_percent
+from darkroom.masters import Master
+from darkroom.stacks import Stack
+
+FLOOR = 1e-6  # of a ratio of flats, far below what can be measured
+
+Image = NDArray[np.floating[Any]]
+Figures = dict[str, Any]
+
+
+def judge_gradient(
+    stack: Stack, grid: Grid, usable: NDArray[np.bool_], master: Master, limits: Limits
+) -> tuple[Figures, list[str]]:
+    """Judge level and gradient: from end to end of the plane that fits best, relative to its middle."""
+    sample = master.image.data[grid.rows]
+    blocks = average_blocks(grid, sample, usable & np.isfinite(sample))
+    (middle, along, up), _ = fit_surface(grid, blocks, 1)
+    gradient = 2 * (abs(along) + abs(up)) / middle if middle > 0 else math.nan
+    limit = limits.get("flat_gradient")
+    line = f"a gradient of {say_percent(gradient)} from end to end of the field ({name_limit(limits, 'flat_gradient')})"
+    return {"level": _measure_flat_level(stack), "gradient": gradient}, [line] if exceeds(gradient, limit) else []
+
+
+def judge_steadiness(trials: list[Trial], limits: Limits) -> tuple[Figures, list[str]]:
+    """Judge how much the illumination changed from frame to frame, by the same limit as from night to night."""
+    if not trials:
+        return {"illumination_change": None}, []
+    worst, limit = max(trials, key=lambda trial: rank(trial.change)), limits.get("flat_change")
+    differs = f"the illumination of {worst.name} differs from the others' by {say_percent(worst.change)} rms"
+    line = f"{differs} ({name_limit(limits, 'flat_change')})"
+    return {"illumination_change": worst.change}, [line] if exceeds(worst.change, limit) else []
+
+
+def judge_change(grid: Grid, master: Master, previous: Master | None, limits: Limits) -> tuple[Figures, list[str]]:
+    """Judge the ratio to the previous flat: the rms of its blocks, and that of its pixels beyond the noise."""
+    if previous is None or previous.image.data.shape != master.image.data.shape:
+        return {"change": None, "pixel_change": None}, []
+    new, old = (flat.image.data[grid.rows] for flat in (master, previous))
+    usable = (master.mask[grid.rows] == 0) & (previous.mask[grid.rows] == 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        usable &= (new > 0) & (old > 0) & np.isfinite(new) & np.isfinite(old)
+        ratio = np.where(usable, new / old, 1)
+    ratio /= np.median(ratio[usable]) if usable.any() else 1
+    blocks = measure_blocks(grid, ratio, usable, FLOOR)
+    change, limit = measure_spread(blocks.level), limits.get("flat_change")
+    pixels = math.nan
+    if master.variance is not None and previous.variance is not None:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            variance = master.variance[grid.rows] / new**2 + previous.variance[grid.rows] / old**2
+        expected = average_blocks(grid, variance, usable & np.isfinite(variance))
+        beyond = blocks.deviation**2 - expected
+        pixels = math.sqrt(max(float(np.nanmedian(beyond)), 0)) if np.isfinite(beyond).any() else math.nan
+    line = f"changed by {say_percent(change)} rms since the previous flat ({name_limit(limits, 'flat_change')})"
+    return {"change": change, "pixel_change": pixels}, [line] if exceeds(change, limit) else []
+
+
+def _measure_flat_level(stack: Stack) -> float:
+    """Return the median level of flat frames in ADU, whether or not they were divided by it."""
+    levels = [np.median(image[::5, ::5][np.isfinite(image[::5, ::5])]) / scale for image, scale in _pair(stack)]
+    return float(np.median(levels)) if levels else math.nan
+
+
+def _pair(stack: Stack) -> Iterable[tuple[Image, float]]:
+    return zip(stack.images, stack.scales, strict=True)
