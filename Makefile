@@ -12,7 +12,7 @@ export HOME := $(CURDIR)/.venv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo verify-installation lint test test-cosmics lock clean
+.PHONY: help env demo verify-installation bench lint test test-cosmics lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,10 @@ demo: env  ## simulate a night, develop it and check the outcome
 
 verify-installation: env  ## reduce a simulated night and hold it against the truth
 	$(BIN)/python -m tests.verify_installation
+
+# make bench BENCH="--night long --rounds 5"; docs/speed.md has all of it.
+bench: env  ## time the workflow beside other ways to calibrate a night
+	$(BIN)/python -m tests.bench $(BENCH)
 
 lint: env  ## check style and types
 	$(BIN)/ruff check .

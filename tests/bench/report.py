@@ -1,0 +1,95 @@
+"""The outcome: a table on the screen, the same as CSV, each run as CSV, and a plot where matplotlib is installed."""
+
+import csv
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+
+from tests.bench.competitors import DARKROOM
+from tests.bench.timed import Measurement
+
+Runs = Mapping[str, Sequence[Measurement]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One competitor: its wall times in s, and Darkroom's median over its own (below one, Darkroom is faster)."""
+
+    competitor: str
+    runs: int
+    min_s: float
+    median_s: float
+    max_s: float
+    processor_s: float  # median, all cores together
+    largest_process_mb: float
+    darkroom_ratio: float
+
+
+def summarise_runs(runs: Runs) -> list[Row]:
+    """Return a row for each competitor, Darkroom first, in the order in which they ran."""
+    own = median(run.seconds for run in runs[DARKROOM])
+    rows = []
+    for name, measured in runs.items():
+        seconds = [run.seconds for run in measured]
+        processor, memory = median(run.processor for run in measured), max(run.memory for run in measured)
+        middle = median(seconds)
+        rows.append(Row(name, len(seconds), min(seconds), middle, max(seconds), processor, memory, own / middle))
+    return rows
+
+
+def format_table(rows: Sequence[Row]) -> str:
+    """Return the table for a screen."""
+    lines = [f"{'':24} {'min':>8} {'median':>8} {'max':>8} {'processor':>10} {'largest':>10} {'Darkroom':>9}"]
+    lines += [f"{'':24} {'s':>8} {'s':>8} {'s':>8} {'s':>10} {'process MB':>10} {'/ it':>9}"]
+    for row in rows:
+        line = f"{row.competitor:24} {row.min_s:8.2f} {row.median_s:8.2f} {row.max_s:8.2f} {row.processor_s:10.2f}"
+        lines.append(f"{line} {row.largest_process_mb:10.0f} {row.darkroom_ratio:9.2f}")
+    return "\n".join(lines)
+
+
+def describe_machine() -> str:
+    """Return one line on the machine and the libraries that were compared."""
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "astropy", "ccdproc", "snakemake"))
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    return f"Darkroom {version('darkroom')} on {machine}; python {platform.python_version()}, {libraries}"
+
+
+def write_tables(folder: Path, stem: str, rows: Sequence[Row], runs: Runs) -> list[Path]:
+    """Write ``<stem>.csv``, a row for each competitor, and ``<stem>-runs.csv``, a row for each run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    single = [
+        {"competitor": name, "round": number, **asdict(run)}
+        for name, measured in runs.items()
+        for number, run in enumerate(measured, 1)
+    ]
+    paths = [folder / f"{stem}.csv", folder / f"{stem}-runs.csv"]
+    for path, records in zip(paths, ([asdict(row) for row in rows], single), strict=True):
+        with open(path, "w", newline="") as file:
+            writer = csv.DictWriter(file, records[0])
+            writer.writeheader()
+            for record in records:
+                writer.writerow({key: f"{x:.4g}" if isinstance(x, float) else x for key, x in record.items()})
+    return paths
+
+
+def draw_plot(path: Path, title: str, rows: Sequence[Row]) -> bool:
+    """Draw the medians as bars and the range from the fastest to the slowest run; False without matplotlib."""
+    if not find_spec("matplotlib"):
+        return False
+    from matplotlib.figure import Figure  # needed nowhere else, and not locked
+
+    middles = [row.median_s for row in rows]
+    ranges = [[row.median_s - row.min_s for row in rows], [row.max_s - row.median_s for row in rows]]
+    figure = Figure(figsize=(7, 1 + 0.4 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    colours = ["C1" if row.competitor.startswith(DARKROOM) else "C0" for row in rows]
+    axes.barh([row.competitor for row in rows], middles, xerr=ranges, color=colours, capsize=3)
+    axes.invert_yaxis()
+    axes.set(xlabel="wall time (s)", title=title)
+    figure.savefig(path, dpi=150)
+    return True
