@@ -69,6 +69,8 @@ def read_options() -> argparse.Namespace:
             parser.error(f"--{name}: {number} is less than 1")
     if missing := [str(path) for path in options.overlay if not path.is_file()]:
         parser.error(f"--overlay: no such file: {', '.join(missing)}")
+    if len({path.stem for path in options.overlay}) < len(options.overlay):
+        parser.error("--overlay: two files of one name, which could not be told apart")
     return options
 
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -180,6 +181,24 @@ def test_siril_joins_in_where_it_is_installed(raw, monkeypatch):
     assert absent == []
 
 
+def test_lights_of_siril_are_found_by_raw_frame_and_brought_to_the_median_of_the_flat(raw, tmp_path):
+    siril = competitors.enter_siril("siril-cli", SMALL, raw, 2)
+    y, x = np.mgrid[-1:1:96j, -1:1:96j]
+    flat = (1 - 0.2 * (x**2 + y**2)).astype(np.float32)
+    siril.prepare(tmp_path)
+    for name in SMALL.filters:
+        fits.writeto(tmp_path / "process" / f"pp_flat_{name}_stacked.fit", 0.4 * flat)
+        for number in (1, 2, 3):  # a sky of 600 ADU, 700 and 800, divided by the flat over the mean of its middle
+            light = np.full_like(flat, (500 + 100 * number) / 65535 * flat[32:64, 32:64].mean() / np.median(flat))
+            fits.writeto(tmp_path / "process" / f"pp_light_{name}_{number:05d}.fit", light)
+    lights = agreement.read_sample(SMALL, siril, tmp_path)
+    assert {stem: np.median(light) for stem, light in lights.items()} == {
+        f"light_{name}_{number:03d}": pytest.approx(500 + 100 * number, rel=1e-5)
+        for name in SMALL.filters
+        for number in (1, 2, 3)
+    }
+
+
 def test_rounds_alternate_and_begin_with_another_each(monkeypatch, raw, tmp_path):
     order = []
 
@@ -196,7 +215,7 @@ def test_rounds_alternate_and_begin_with_another_each(monkeypatch, raw, tmp_path
 
 
 def test_full_disk_is_told_before_anything_is_written(monkeypatch, tmp_path):
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 10**6))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**6))
     with pytest.raises(SystemExit, match=r"3\.\d GB needed in .*, 0\.0 GB free"):
         bench.check_space(NIGHTS["standard"], tmp_path)
 
