@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from darkroom import combine as combine_module
+from darkroom import combined_noise as combined_noise_module
 from darkroom.combine import combine_images
 from darkroom.noise import FrameNoise
 
@@ -149,3 +150,23 @@ def test_variance_goes_with_the_square_of_the_scale(stack, settings, gain, scale
     scaled = combine_images(list(stack * scale), settings, [FrameNoise(30.0, gain, scale)] * len(stack))
     same = plain.count == scaled.count  # a value on the very limit may fall on either side
     np.testing.assert_allclose(scaled.variance[same], plain.variance[same] * scale**2, rtol=1e-4)
+
+
+@given(noisy_stacks(), st.sampled_from([2.0, 3.0, 5.0]) | st.none())
+def test_the_short_way_for_quiet_pixels_makes_no_difference(frames, sigma):
+    """Where nothing can be rejected a mean is a plain sum; all pixels may be treated as if something could."""
+    stack, noises = frames
+    settings = {"method": "mean", "reject": "sigma", "sigma": sigma} if sigma else {"method": "mean", "reject": "none"}
+
+    def find_none_quiet(band, settings):
+        return np.zeros(band.images[0].shape), np.zeros(band.images[0].shape, bool)
+
+    efficiency = mock.patch.object(combined_noise_module, "measure_rejection", return_value=(1.0, 1.0))
+    with efficiency:
+        short = combine_images(list(stack), settings, noises)
+        with mock.patch.object(combine_module, "_average_quiet", find_none_quiet):
+            long = combine_images(list(stack), settings, noises)
+    np.testing.assert_array_equal(short.count, long.count)
+    level = np.abs(stack[np.isfinite(stack)]).max(initial=1.0)
+    np.testing.assert_allclose(short.data, long.data, rtol=1e-6, atol=1e-6 * level)
+    np.testing.assert_allclose(short.variance, long.variance, rtol=1e-3, atol=1e-6 * max(level, 1))

@@ -116,66 +116,69 @@ class _Band:
 
 def _combine_band(band: _Band, settings: dict[str, Any], rounding: float) -> tuple[Cube, Cube | None, NDArray[np.int_]]:
     """Return the combination, its variance if the noise is known, and how many values were kept."""
-    number = len(band.images)
-    combined, doubtful = _average_quiet(band, settings)
-    kept_number = np.full(combined.shape, number)
-    pixels: tuple[Any, ...] = (slice(None),) if doubtful.all() else np.nonzero(doubtful)
-    some, careful = None, doubtful.any()
-    if careful:
-        some = band.cut(pixels)
-        stack = np.stack(some.images).astype(np.float64)
-        stack[~np.isfinite(stack)] = np.nan
-        alike = stack if some.surfaces is None else stack / np.stack(some.surfaces)
-        kept = ~find_rejected(alike, settings, None if some.noises is None else some.expect_noise, rounding)
-        combined[pixels], kept_number[pixels] = average_kept(stack, ~kept, settings["method"]), kept.sum(axis=0)
+    combined, quiet = _average_quiet(band, settings)
+    number = np.full(combined.shape, len(band.images))
+    if quiet.all():
+        return combined, _find_quiet_variance(combined, band, settings), number
+    pixels: tuple[Any, ...] = np.nonzero(~quiet) if quiet.any() else (slice(None),)
+    some = band.cut(pixels)
+    stack = np.stack(some.images).astype(np.float64)
+    stack[~np.isfinite(stack)] = np.nan
+    alike = stack if some.surfaces is None else stack / np.stack(some.surfaces)
+    kept = ~find_rejected(alike, settings, None if some.noises is None else some.expect_noise, rounding)
+    combined[pixels], number[pixels] = average_kept(stack, ~kept, settings["method"]), kept.sum(axis=0)
+    if some.noises is None:
+        return combined, None, number
+    variance = _find_quiet_variance(combined, band, settings) if quiet.any() else np.empty_like(combined)
+    assert variance is not None, "the noise is known"
+    around = average_around(combined)[pixels]
+    steps = find_steps(stack, some.noises) if settings["method"] == "median" else np.zeros(())
+    heard = (np.isfinite(stack), kept)
+    variance[pixels] = find_variance(combined[pixels], around, some.noises, heard, steps, settings)
+    return combined, variance, number
+
+
+def _find_quiet_variance(combined: Cube, band: _Band, settings: dict[str, Any]) -> Cube | None:
+    """Return the variance where all values were kept; None where the noise is not known."""
     if band.noises is None:
-        return combined, None, kept_number
-    around = average_around(combined)
-    if some is None or not doubtful.all():
-        variance = find_variance(combined, around, band.noises, None, np.zeros(()), settings)
-    else:
-        variance = np.empty_like(combined)
-    if some is not None and some.noises is not None:
-        steps = find_steps(stack, some.noises) if settings["method"] == "median" else np.zeros(())
-        heard = (np.isfinite(stack), kept)
-        variance[pixels] = find_variance(combined[pixels], around[pixels], some.noises, heard, steps, settings)
-    return combined, variance, kept_number
+        return None
+    return find_variance(combined, average_around(combined), band.noises, None, np.zeros(()), settings)
 
 
 def _average_quiet(band: _Band, settings: dict[str, Any]) -> tuple[Cube, NDArray[np.bool_]]:
-    """Return the mean of a band, and where it is not the combination for certain, as something may be rejected.
-
-    No clip rejects a value that lies within the limit from any place where the median can be: it is within one
-    standard deviation of the values from their mean (Mallows 1991, The American Statistician 45, 257).
-    """
-    first, number = band.images[0], len(band.images)
-    if (
-        settings["method"] != "mean"
-        or settings["reject"] == "minmax"
-        or (settings["reject"] == "sigma" and not band.noises)
-    ):
-        return np.zeros(first.shape), np.ones(first.shape, bool)
+    """Return the mean of a band, and where it is the combination for certain, since nothing can be rejected there."""
+    first = band.images[0]
+    clipped = settings["reject"] == "sigma"
+    if settings["method"] != "mean" or settings["reject"] == "minmax" or (clipped and not band.noises):
+        return np.zeros(first.shape), np.zeros(first.shape, bool)
     with np.errstate(invalid="ignore", over="ignore"):
         total = np.zeros(first.shape, np.float32)
         for image in band.images[1:]:
             total += image - first
-        combined = first + total.astype(np.float64) / number
-        if settings["reject"] != "sigma" or band.noises is None:
-            return combined, ~np.isfinite(combined)
-        alike = (
-            band.images if band.surfaces is None else [i / s for i, s in zip(band.images, band.surfaces, strict=True)]
-        )
-        low, high = np.zeros(first.shape, np.float32), np.zeros(first.shape, np.float32)
-        squares, total = np.zeros(first.shape, np.float32), np.zeros(first.shape, np.float32)
-        for image in alike[1:]:
-            apart = np.asarray(image - alike[0], np.float32)
-            total += apart
-            squares += apart * apart
-            np.minimum(low, apart, out=low)
-            np.maximum(high, apart, out=high)
-        middle = total / number
-        spread = np.sqrt(np.maximum(squares / number - middle * middle, 0))
-        faintest = alike[0] + low
-        noise = np.sqrt(np.min([noise.variance(faintest) for noise in list_unlike(band.noises)], axis=0))
-        limit = settings["sigma"] * noise * CERTAIN - spread
-        return combined, ~((high - middle <= limit) & (middle - low <= limit) & np.isfinite(combined))
+        combined = first + total.astype(np.float64) / len(band.images)
+        quiet = np.isfinite(combined)
+        return combined, quiet & _is_within_limits(band, settings["sigma"]) if clipped else quiet
+
+
+def _is_within_limits(band: _Band, sigma: float) -> NDArray[np.bool_]:
+    """Return where all values lie nearer than a clip's limit to any place where their median can be.
+
+    It is within one standard deviation of the values from their mean (Mallows 1991, The American Statistician 45, 257).
+    """
+    alike = band.images
+    if band.surfaces is not None:
+        alike = [image / surface for image, surface in zip(alike, band.surfaces, strict=True)]
+    first, number = alike[0], len(alike)
+    total, squares, low, high = (np.zeros(first.shape, np.float32) for _ in range(4))
+    for image in alike[1:]:
+        apart = np.asarray(image - first, np.float32)
+        total += apart
+        squares += apart * apart
+        np.minimum(low, apart, out=low)
+        np.maximum(high, apart, out=high)
+    middle = total / number
+    spread = np.sqrt(np.maximum(squares / number - middle * middle, 0))
+    assert band.noises is not None, "a limit needs the noise"
+    least = np.sqrt(np.min([noise.variance(first + low) for noise in list_unlike(band.noises)], axis=0))
+    limit = CERTAIN * sigma * least - spread
+    return (high - middle <= limit) & (middle - low <= limit)
