@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d, uniform_filter1d
+from scipy.ndimage import uniform_filter1d
 
 from darkroom.efficiency import find_plain_efficiency
 from darkroom.sections import Section, parse_section
@@ -125,9 +125,14 @@ def average_around(image: Image) -> Image:
     """Return the mean of the neighbourhood of each pixel (rows, columns); what is not finite counts as nothing."""
     finite = np.isfinite(image)
     own = image if finite.all() else np.where(finite, image, image.dtype.type(0))
-    # plain sums along columns: a running one would depend on where the band of an image begins
     rows = uniform_filter1d(own, NEIGHBOURHOOD, axis=1, mode="nearest")
-    return correlate1d(rows, np.full(NEIGHBOURHOOD, 1 / NEIGHBOURHOOD), axis=0, mode="nearest")
+    # plain sums along columns: running ones, which a filter takes, would depend on where the band of an image begins
+    padded = np.pad(rows, ((NEIGHBOURHOOD // 2, NEIGHBOURHOOD // 2), (0, 0)), mode="edge")
+    around = padded[: len(rows)].copy()
+    for shift in range(1, NEIGHBOURHOOD):
+        around += padded[shift : shift + len(rows)]
+    around *= image.dtype.type(1 / NEIGHBOURHOOD)
+    return around
 
 
 def choose_signal(image: Image, around: Image, variance: Image) -> Image:
