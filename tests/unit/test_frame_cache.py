@@ -6,7 +6,7 @@ import os
 import pytest
 
 from darkroom import readings as readings_module
-from darkroom.prepare import _read_cache
+from darkroom.stamps import read_json
 from tests.unit.builders import index, write_raw
 
 
@@ -128,11 +128,11 @@ def test_frame_that_could_not_be_read_is_tried_again(raw, monkeypatch):
 )
 def test_damaged_cache_is_made_anew(raw, tmp_path, damage):
     (tmp_path / "frames.json").write_bytes(damage)
-    cache = _read_cache(tmp_path / "frames.json")
+    cache = read_json(tmp_path / "frames.json")
     assert len(index(raw, cache)) == 3
     assert len(cache["readings"]) == 3
     assert through_json(cache) == cache
 
 
 def test_absent_cache_is_empty(tmp_path):
-    assert _read_cache(tmp_path / "absent" / "frames.json") == {}
+    assert read_json(tmp_path / "absent" / "frames.json") == {}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from darkroom.matching import Master
 from darkroom.measurements import Measurements, Source
-from darkroom.stamps import STAMP, name_certificate, name_refusal
+from darkroom.stamps import STAMP, name_certificate, name_refusal, read_json
 
 QUARANTINE = "quarantine"
 CHANGED = "changed by"  # how the failure of a flat begins that is not as it was the night before
@@ -105,12 +104,10 @@ def read_verdict(results: Path, certificate: Certificate) -> Verdict | None:
     A master that could not even be made, since none of its frames is good, has one by its own recipe.
     """
     for path in (certificate.path, name_refusal(certificate.path)):
-        try:
-            content = json.loads((results / path).read_text(encoding="utf-8"))
-            if content[STAMP] in (certificate.digest, certificate.master.digest):
-                return Verdict(content["verdict"], content["failures"], content["figures"])
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
+        content = read_json(results / path)
+        whole = {"verdict", "failures", "figures"} <= content.keys()
+        if whole and content.get(STAMP) in (certificate.digest, certificate.master.digest):
+            return Verdict(content["verdict"], content["failures"], content["figures"])
     return None
 
 

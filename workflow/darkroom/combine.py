@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from darkroom.combined_noise import compare_unlike, expect_noise, find_steps, find_variance, list_unlike
 from darkroom.illumination import Illumination
 from darkroom.noise import NEIGHBOURHOOD, ROUNDING_NOISE, FrameNoise, average_around
-from darkroom.rejection import Cube, average_kept, find_rejected
+from darkroom.rejection import Values, average_kept, find_rejected
 
 BAND_PIXELS = 2**16  # so that a band of one frame, and what is summed of all, stay in the cache
 CERTAIN = 1 - 1e-5  # of a limit, for what float32 loses
@@ -108,18 +108,20 @@ class _Band:
             None if self.surfaces is None else [surface[pixels] for surface in self.surfaces],
         )
 
-    def expect_noise(self, signal: Image) -> Cube:
+    def expect_noise(self, signal: Image) -> Values:
         """Return the standard deviation of each image where this signal is expected."""
         assert self.noises is not None, "the noise is known"
         return expect_noise(self.noises, signal)
 
 
-def _combine_band(band: _Band, settings: dict[str, Any], rounding: float) -> tuple[Cube, Cube | None, NDArray[np.int_]]:
+def _combine_band(
+    band: _Band, settings: dict[str, Any], rounding: float
+) -> tuple[Values, Values | None, NDArray[np.int_]]:
     """Return the combination, its variance if the noise is known, and how many values were kept."""
     combined, quiet = _average_quiet(band, settings)
     number = np.full(combined.shape, len(band.images))
     if quiet.all():
-        return combined, _find_quiet_variance(combined, band, settings), number
+        return combined, _find_quiet_variance(combined, average_around(combined), band, settings), number
     pixels: tuple[Any, ...] = np.nonzero(~quiet) if quiet.any() else (slice(None),)
     some = band.cut(pixels)
     stack = np.stack(some.images).astype(np.float64)
@@ -129,23 +131,23 @@ def _combine_band(band: _Band, settings: dict[str, Any], rounding: float) -> tup
     combined[pixels], number[pixels] = average_kept(stack, ~kept, settings["method"]), kept.sum(axis=0)
     if some.noises is None:
         return combined, None, number
-    variance = _find_quiet_variance(combined, band, settings) if quiet.any() else np.empty_like(combined)
+    around = average_around(combined)
+    variance = _find_quiet_variance(combined, around, band, settings) if quiet.any() else np.empty_like(combined)
     assert variance is not None, "the noise is known"
-    around = average_around(combined)[pixels]
     steps = find_steps(stack, some.noises) if settings["method"] == "median" else np.zeros(())
     heard = (np.isfinite(stack), kept)
-    variance[pixels] = find_variance(combined[pixels], around, some.noises, heard, steps, settings)
+    variance[pixels] = find_variance(combined[pixels], around[pixels], some.noises, heard, steps, settings)
     return combined, variance, number
 
 
-def _find_quiet_variance(combined: Cube, band: _Band, settings: dict[str, Any]) -> Cube | None:
+def _find_quiet_variance(combined: Values, around: Image, band: _Band, settings: dict[str, Any]) -> Values | None:
     """Return the variance where all values were kept; None where the noise is not known."""
     if band.noises is None:
         return None
-    return find_variance(combined, average_around(combined), band.noises, None, np.zeros(()), settings)
+    return find_variance(combined, around, band.noises, None, np.zeros(()), settings)
 
 
-def _average_quiet(band: _Band, settings: dict[str, Any]) -> tuple[Cube, NDArray[np.bool_]]:
+def _average_quiet(band: _Band, settings: dict[str, Any]) -> tuple[Values, NDArray[np.bool_]]:
     """Return the mean of a band, and where it is the combination for certain, since nothing can be rejected there."""
     first = band.images[0]
     clipped = settings["reject"] == "sigma"

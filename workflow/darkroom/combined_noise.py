@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from darkroom.efficiency import find_plain_efficiency, measure_rejection, simulate_unlike
 from darkroom.noise import ROUNDING_VARIANCE, FrameNoise, choose_signal, round_median
-from darkroom.rejection import Cube
+from darkroom.rejection import Values
 
 # Frames whose noise differs by this part of it, or whose levels differ by it, are unlike for a median.
 UNLIKE = 0.05
@@ -23,7 +23,7 @@ WHOLE = 0.01  # ADU that float32 may be off by
 Image = NDArray[np.floating[Any]]
 
 
-def expect_noise(noises: Sequence[FrameNoise], signal: Image) -> Cube:
+def expect_noise(noises: Sequence[FrameNoise], signal: Image) -> Values:
     """Return the standard deviation of each image (images, ...) where this signal is expected."""
     return np.sqrt(np.stack([noise.variance(signal) for noise in noises]))
 
@@ -35,13 +35,13 @@ def list_unlike(noises: Sequence[FrameNoise]) -> list[FrameNoise]:
 
 
 def find_variance(
-    combined: Cube,
+    combined: Values,
     around: Image,
     noises: Sequence[FrameNoise],
     heard: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None,
-    steps: Cube,
+    steps: Values,
     settings: dict[str, Any],
-) -> Cube:
+) -> Values:
     """Return the variance of a combination; NaN where no value was kept.
 
     Parameters
@@ -55,7 +55,7 @@ def find_variance(
     """
     number = len(noises)
     if heard is None:
-        count = finite_count = heard_count = np.full(combined.shape, number)
+        count = finite_count = heard_count = np.array(number)
         weights: Any = [1] * number
     else:
         finite, kept = heard
@@ -64,7 +64,7 @@ def find_variance(
         weights = finite if settings["reject"] == "minmax" else kept
         heard_count = np.maximum(weights.sum(axis=0), 1)
 
-    def average_variance(signal: Image) -> Cube:
+    def average_variance(signal: Image) -> Values:
         if heard is None and len(list_unlike(noises)) == 1:
             return np.asarray(noises[0].variance(signal), np.float64)
         total = np.zeros(combined.shape)
@@ -83,8 +83,8 @@ def find_variance(
 
 
 def compare_unlike(
-    images: Sequence[Image], noises: Sequence[FrameNoise], levels: Cube, settings: dict[str, Any]
-) -> tuple[Image, Image, Cube] | None:
+    images: Sequence[Image], noises: Sequence[FrameNoise], levels: Values, settings: dict[str, Any]
+) -> tuple[Image, Image, Values] | None:
     """Return some signals, how much noisier unlike frames make the combination there, and the share of each frame.
 
     The median, and a mean without its extremes, heed quiet frames more than others, and of frames whose levels differ
@@ -104,7 +104,7 @@ def compare_unlike(
         return None
     signals = np.unique(np.quantile(sample, SIGNALS))
     even = [n if n.dark is None else replace(n, dark=np.full((1, 1), np.nanmedian(n.dark))) for n in noises]
-    deviations = np.sqrt(np.stack([noise.variance(signals[None, :])[0] for noise in even]))
+    deviations = expect_noise(even, signals[None, :])[:, 0]
     if not deviations.all():
         return None
     middle = len(signals) // 2
@@ -121,7 +121,7 @@ def compare_unlike(
     return signals, np.array([variance for variance, _ in found]) / plain, shares
 
 
-def find_steps(stack: Cube, noises: Sequence[FrameNoise]) -> Cube:
+def find_steps(stack: Values, noises: Sequence[FrameNoise]) -> Values:
     """Return the size of one ADU where all values of a pixel are whole ADU apart, so that their median is rounded too.
 
     Zero where they are not, since their levels or scales differ. Shape (rows, columns).
@@ -134,7 +134,7 @@ def find_steps(stack: Cube, noises: Sequence[FrameNoise]) -> Cube:
     return np.where((np.abs(apart) > WHOLE).any(axis=0), 0.0, scale)  # NaN is not
 
 
-def _look_up(function: Callable[[int], float], numbers: NDArray[np.int_]) -> Cube:
+def _look_up(function: Callable[[int], float], numbers: NDArray[np.int_]) -> Values:
     """Return a function of whole numbers at each of an array, called once for each that is there."""
     found, where = np.unique(numbers, return_inverse=True)
     return np.array([function(number) for number in found.tolist()])[where].reshape(numbers.shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from math import hypot
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from darkroom.frames import Frame
 from darkroom.measurements import Measurement
 from darkroom.plan import Plan
 from darkroom.recipes import write_recipe
-from darkroom.stamps import STAMP
+from darkroom.stamps import STAMP, read_json
 
 DISAGREEMENT = 3.0  # standard deviations of a measurement
 DETECTORS = ["night", "setup", "quantity", "unit", "measured", "error", "pairs", "header", "config"]
@@ -84,11 +83,8 @@ class Findings:
         return rows
 
     def _read(self, measurement: Measurement) -> dict[str, Any] | None:
-        try:
-            content = json.loads((self.results / measurement.path).read_text(encoding="utf-8"))
-            return content.get(measurement.quantity) if content[STAMP] == measurement.digest else None
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        content = read_json(self.results / measurement.path)
+        return content.get(measurement.quantity) if content.get(STAMP) == measurement.digest else None
 
 
 def _find_gain(frame: Frame, settings: dict[str, Any]) -> float | None:

@@ -1,4 +1,4 @@
-"""Noise: what a pixel of a prepared frame is expected to scatter by, and what combining makes of it."""
+"""Noise: what a pixel of a prepared frame is expected to hold and to scatter by."""
 
 from __future__ import annotations
 

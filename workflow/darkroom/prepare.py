@@ -20,6 +20,7 @@ from darkroom.plan_text import describe_plan, list_notes, list_problems, plan_ro
 from darkroom.recipes import write_recipes
 from darkroom.settings import check_settings
 from darkroom.staleness import Products, write_atomically, write_if_changed
+from darkroom.stamps import read_json
 from darkroom.texts import make_printable
 
 CACHE = ".cache"
@@ -66,7 +67,7 @@ def prepare(config: dict[str, Any]) -> Prepared:
     results = Path(os.path.abspath(settings["results"]))
     _keep_apart(results, raw)
     _make_writable(results)
-    cache = _read_cache(results / CACHE / "frames.json")
+    cache = read_json(results / CACHE / "frames.json")
     before = cache.get("readings")
     frames = index_frames(settings, raw, results, cache)
     if cache.get("readings") != before:
@@ -77,7 +78,7 @@ def prepare(config: dict[str, Any]) -> Prepared:
     findings = Findings(results, settings)
     plan = make_plan(frames, settings, findings.judge)
     write_recipes(plan, settings)
-    stamps = _read_cache(results / CACHE / "stamps.json")
+    stamps = read_json(results / CACHE / "stamps.json")
     known = dict(stamps)
     products = Products(results, stamps)
     plan.remarks += [*_remark(plan, raw, products, settings), *findings.list_notes(plan)]
@@ -215,15 +216,6 @@ def _remark(plan: Plan, raw: list[Path], products: Products, settings: dict[str,
             f"{', '.join(leftovers[:3])}{more}"
         )
     return remarks
-
-
-def _read_cache(path: Path) -> dict[str, Any]:
-    """Return a cache's content; one that is missing or damaged is empty, for it can be made again."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _as_csv(columns: list[str], rows: Iterable[dict[str, Any]]) -> str:

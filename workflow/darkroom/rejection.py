@@ -19,13 +19,13 @@ P90 = 1.6448536269514722
 # Chance, and hits in up to two of five frames, make the MAD of N values larger than it is of many: by up to 1 + 20/N.
 MAD_EXCESS = 20
 
-Cube = NDArray[np.float64]
+Values = NDArray[np.float64]
 # Where an image (rows, columns) is expected, the standard deviation of each frame (images, rows, columns).
-ExpectedNoise = Callable[[Cube], Cube]
+ExpectedNoise = Callable[[Values], Values]
 
 
 def find_rejected(
-    stack: Cube,
+    stack: Values,
     settings: dict[str, Any],
     expect_noise: ExpectedNoise | None = None,
     rounding: float = 0.0,
@@ -39,7 +39,7 @@ def find_rejected(
     return absent
 
 
-def average_kept(stack: Cube, rejected: NDArray[np.bool_], method: str) -> Cube:
+def average_kept(stack: Values, rejected: NDArray[np.bool_], method: str) -> Values:
     """Return the mean or median of what was not rejected of a stack (images, rows, columns); NaN where all was."""
     combiner = ccdproc.Combiner(
         [CCDData(layer, unit=u.adu, mask=hidden) for layer, hidden in zip(stack, rejected, strict=True)],
@@ -54,7 +54,7 @@ def average_kept(stack: Cube, rejected: NDArray[np.bool_], method: str) -> Cube:
 
 
 def find_outliers(
-    stack: Cube, sigma: float, expect_noise: ExpectedNoise | None = None, rounding: float = 0.0
+    stack: Values, sigma: float, expect_noise: ExpectedNoise | None = None, rounding: float = 0.0
 ) -> NDArray[np.bool_]:
     """Return where a stack of images departs from its median by more than ``sigma`` standard deviations.
 
@@ -76,7 +76,7 @@ def find_outliers(
         return distance > np.maximum(sigma * deviation, spread)
 
 
-def find_extremes(stack: Cube, low: int, high: int) -> NDArray[np.bool_]:
+def find_extremes(stack: Values, low: int, high: int) -> NDArray[np.bool_]:
     """Return where a stack of images has its ``low`` lowest and ``high`` highest values, pixel by pixel.
 
     NaN counts as neither; where no value would be left, none is dropped. Shape (images, rows, columns).
@@ -86,7 +86,7 @@ def find_extremes(stack: Cube, low: int, high: int) -> NDArray[np.bool_]:
     return ((rank < low) | (rank >= count - high)) & (low + high < count)
 
 
-def _find_median(stack: Cube) -> Cube:
+def _find_median(stack: Values) -> Values:
     """Return the median of the values of each pixel that are not NaN; NaN where none is."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)

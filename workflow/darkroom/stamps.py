@@ -34,7 +34,7 @@ def digest_recipe(recipe: dict[str, Any]) -> str:
 def read_stamp(path: Path) -> str | None:
     """Return the digest of the recipe that a product was made by; None if it bears none or is not whole."""
     if path.suffix == ".json":
-        return _read_json(path).get(STAMP)
+        return read_json(path).get(STAMP)
     stamp = None
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -76,7 +76,7 @@ def _padded_data_size(cards: dict[str, str]) -> int:
 def read_recipe(path: Path) -> dict[str, Any] | None:
     """Return the recipe that a product holds, or None."""
     if path.suffix == ".json":
-        return _read_json(path).get("recipe")
+        return read_json(path).get("recipe")
     from astropy.io import fits
 
     try:
@@ -86,8 +86,8 @@ def read_recipe(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """Return the content of a file of figures; nothing if it is not whole."""
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the content of a file of figures or a cache; nothing if it is missing or not whole."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
