@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Master:
     holds_bias: bool
     frame_variance: float | None
 
-    @property
+    @cached_property
     def uneven_signal(self) -> NDArray[np.float32]:
         """What a dark that holds its bias has above its even level, in ADU: the electrons that can be told from it.
 

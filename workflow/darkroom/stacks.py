@@ -34,8 +34,7 @@ class Stack:
 
     ``images`` in ADU times ``scales``, arrays of shape (rows, columns); ``levels`` of flats in ADU; ``saturated`` how
     many frames were full at each pixel; ``frames`` the recipe's entries of those that were kept, and ``left_out`` why
-    the others were not. ``bias`` and ``darks``, with the
-    factors they had, are what was taken off them.
+    the others were not. ``bias`` and ``darks``, with the factors they had, are what was taken off them.
     """
 
     images: list[Image] = field(default_factory=list)
@@ -89,8 +88,10 @@ def prepare_stack(recipe: dict[str, Any], raw_paths: Sequence[str], shelf: Maste
     """
     settings = recipe["settings"]
     bias = shelf.read(recipe["bias"])
-    stack = Stack(noises=[] if _is_noise_known(recipe["kind"], detector) else None, bias=bias)
-    stack.bias_factor = find_slope(settings.get("linearity"))
+    stack = Stack(bias=bias, bias_factor=find_slope(settings.get("linearity")))
+    if not _is_noise_known(recipe["kind"], detector):
+        stack.noises = None
+    signals: dict[tuple[int, float], Image] = {}  # of darks, one for all frames that had it
     for frame, path in zip(recipe["frames"], raw_paths, strict=True):
         raw = read_raw(path, frame["digest"])
         dark, factor = _find_dark(frame, shelf)
@@ -111,9 +112,17 @@ def prepare_stack(recipe: dict[str, Any], raw_paths: Sequence[str], shelf: Maste
         stack.headers.append(raw.header)
         if dark is not None:
             stack.darks.append((dark, factor))
+            if (id(dark), factor) not in signals:
+                signals[id(dark), factor] = (
+                    dark.uneven_signal if dark.holds_bias else dark.image.data * np.float32(factor)
+                )
         _count_saturated(stack, raw, recipe)
         if stack.noises is not None:
-            stack.noises.append(_describe_noise(image, scale, dark, factor, recipe, detector))
+            noise = _describe_noise(image, scale, recipe, detector)
+            if dark is not None:
+                variance = (dark.holds_bias and dark.frame_variance) or noise.read_variance
+                noise = replace(noise, read_variance=variance, dark=signals[id(dark), factor])
+            stack.noises.append(noise)
     if stack.noises and recipe["holds_bias"]:
         _measure_whole_darks(stack)
     return stack
@@ -150,9 +159,8 @@ def _is_noise_known(kind: str, detector: Detector) -> bool:
     return detector.read_noise is not None if kind == "bias" else detector.is_known
 
 
-def _describe_noise(
-    image: Image, scale: float, dark: Master | None, factor: float, recipe: dict[str, Any], detector: Detector
-) -> FrameNoise:
+def _describe_noise(image: Image, scale: float, recipe: dict[str, Any], detector: Detector) -> FrameNoise:
+    """Return the noise of a frame from which no dark was taken."""
     assert detector.read_noise is not None, "the noise is known"
     read_variance = find_read_variance(detector.read_noise, recipe["settings"]["overscan"], image.shape)
     read_variance *= find_slope(recipe["settings"].get("linearity")) ** 2
@@ -160,11 +168,7 @@ def _describe_noise(
         return FrameNoise(read_variance, gain=np.inf)  # it holds no electrons
     assert detector.gain is not None, "the noise is known"
     level = measure_level(image, "median") if recipe["holds_bias"] else 0.0
-    if dark is None:
-        return FrameNoise(read_variance, detector.gain, scale, level)
-    if dark.holds_bias:
-        return FrameNoise(dark.frame_variance or read_variance, detector.gain, scale, level, dark.uneven_signal)
-    return FrameNoise(read_variance, detector.gain, scale, level, dark.image.data * np.float32(factor))
+    return FrameNoise(read_variance, detector.gain, scale, level)
 
 
 def _find_dark(frame: dict[str, Any], shelf: MasterShelf) -> tuple[Master | None, float]:
