@@ -1,15 +1,17 @@
 """Raw folders as observers leave them: links, loops, pipes, fragments, results within, several at once."""
 
+import io
 import os
 import socket
 import stat
 
 import numpy as np
 import pytest
+import xxhash
 
 from darkroom import frames as frames_module
 from darkroom.products import read_raw
-from darkroom.raw import RawProblem, read_raw_header
+from darkroom.raw import PIECE, RawProblem, digest_file, read_raw_header
 from tests.unit.builders import index, overlay, write_raw
 
 
@@ -209,3 +211,17 @@ def test_nothing_is_written_to_the_raw_folder(raw):
         path.chmod(stat.S_IRUSR | (stat.S_IXUSR if path.is_dir() else 0))
     index(raw)
     assert {path: os.stat(path).st_mtime_ns for path in [raw, *raw.rglob("*")]} == before
+
+
+@pytest.mark.parametrize("length", [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE])
+def test_digest_is_of_the_content_however_it_comes(tmp_path, length):
+    content = np.random.default_rng(length).bytes(length)
+    (tmp_path / "x").write_bytes(content)
+    with open(tmp_path / "x", "rb") as file:
+        found = digest_file(file)
+    assert found == f"{xxhash.xxh3_128(content).intdigest():032x}"
+    assert found == digest_file(content) == digest_file(memoryview(content)) == digest_file(io.BytesIO(content))
+
+
+def test_digest_of_nothing_is_that_of_the_specification():
+    assert digest_file(b"") == "99aa06d3014798d86001c324468d497f"  # XXH3_128bits("") with seed 0, xxHash 0.8

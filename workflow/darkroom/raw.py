@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
 
+import xxhash
 from astropy.io import fits
 
 BLOCK = 2880
 BITPIX = (8, 16, 32, 64, -32, -64)
 LARGEST_IMAGE = 2**33  # bytes; more is a damaged header, not a camera
+PIECE = 2**18  # bytes read at once, which the processor's cache holds
 
 
 class RawProblem(ValueError):
@@ -54,6 +55,18 @@ def read_raw_header(path: str, size: int) -> fits.Header:
     return header
 
 
-def digest_file(file: io.BufferedReader | io.BytesIO) -> str:
-    """Return 32 hex digits that stand for the content of a file that was opened for reading, or of a BytesIO."""
-    return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+def digest_file(content: io.BufferedReader | io.BytesIO | bytes | memoryview) -> str:
+    """Return 32 hex digits that stand for the content of a file that was opened for reading, or for bytes in memory.
+
+    XXH3 in 128 bits takes a tenth of the time of a cryptographic digest. It tells frames apart and sees what is
+    damaged; it is no guard against a forger, whom nothing here is.
+    """
+    if isinstance(content, io.BytesIO):
+        content = content.getbuffer()
+    if isinstance(content, bytes | memoryview):
+        return xxhash.xxh3_128_hexdigest(content)
+    digest = xxhash.xxh3_128()
+    buffer = memoryview(bytearray(PIECE))
+    while count := content.readinto(buffer):
+        digest.update(buffer[:count])
+    return digest.hexdigest()
