@@ -18,6 +18,7 @@ from darkroom.certificates import set_aside
 from darkroom.prepare import PlanError, Prepared, prepare
 
 MOST_WARNINGS = 12
+JOB_LIMIT = 100, 1  # Snakemake's own: jobs started, in seconds
 # How Snakemake, which then ends the run, tells an input that is gone before its job starts.
 MISSING = re.compile(r"^(.*) \(missing locally", re.MULTILINE)
 # What it says when it is told to end, by Ctrl-C or by SIGTERM: nothing is to be begun then.
@@ -50,6 +51,19 @@ def follow(nights: Prepared, workflow: Any) -> ProgressHandler:
     progress = ProgressHandler(nights, silent=not terminals, workflow=workflow)
     logger.addHandler(progress)
     return progress
+
+
+def lift_job_limit(workflow: Any) -> None:
+    """Let a local run start as many jobs a second as it can, where Snakemake's default is in force: 100 in a second.
+
+    Snakemake 9.27 starts a timer of that second with every round of its scheduler, and waits for the last one at its
+    end: up to a second of each run in which nothing happens. Its cores limit a local run well enough; a cluster, which
+    is told by a number of jobs, needs the limit.
+    """
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    local = workflow.resource_settings.nodes is None
+    if local and limit is not None and (limit.max_jobs, limit.timespan) == JOB_LIMIT:
+        workflow.scheduling_settings.max_jobs_per_timespan = None
 
 
 def _is_worth_reading(record: logging.LogRecord) -> bool:

@@ -1,0 +1,34 @@
+"""Progress: what Snakemake is told, and what a person sees of a run."""
+
+from types import SimpleNamespace
+
+import pytest
+from snakemake.cli import get_argument_parser
+from snakemake.settings.types import ResourceSettings, SchedulingSettings
+
+from darkroom.progress import lift_job_limit
+
+
+def workflow(*args, nodes=None):
+    """What Snakemake makes of a command line, as far as its limits go."""
+    found = get_argument_parser().parse_args(list(args))
+    return SimpleNamespace(
+        scheduling_settings=SchedulingSettings(max_jobs_per_timespan=found.max_jobs_per_timespan),
+        resource_settings=ResourceSettings(cores=2, nodes=nodes),
+    )
+
+
+def test_local_run_without_a_limit_of_its_own_has_none():
+    flow = workflow()
+    assert flow.scheduling_settings.max_jobs_per_timespan.max_jobs == 100  # Snakemake's, with its timer
+    lift_job_limit(flow)
+    assert flow.scheduling_settings.max_jobs_per_timespan is None
+    lift_job_limit(flow)  # where the file is read again
+
+
+@pytest.mark.parametrize(
+    "flow", [workflow("--max-jobs-per-timespan", "10/1s"), workflow(nodes=20)], ids=["asked for", "cluster"]
+)
+def test_limit_stays_where_it_is_asked_for_or_a_cluster_needs_it(flow):
+    lift_job_limit(flow)
+    assert flow.scheduling_settings.max_jobs_per_timespan is not None
