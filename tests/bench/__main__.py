@@ -4,6 +4,7 @@ import argparse
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from tests.bench.report import describe_machine, draw_plot, format_table, summar
 from tests.bench.timed import Measurement, measure
 
 
-def check_space(night: Night, folder: Path) -> str:
+def check_space(night: Night, folder: Path, peers: Iterable[str] = ()) -> str:
     """Return what a night needs on the disk, in words; end with them if the disk has less."""
-    free, needed = shutil.disk_usage(folder).free, night.bytes
+    free, needed = shutil.disk_usage(folder).free, night.bytes + (night.ccdproc_bytes if "ccdproc" in peers else 0)
     words = f"{needed / 1e9:.1f} GB needed in {folder}, {free / 1e9:.1f} GB free"
     if free < needed:
         sys.exit(f"Not enough room: {words}. --folder names another place; --size, --lights make the night smaller.")
@@ -81,7 +82,7 @@ def run_bench(options: argparse.Namespace, folder: Path) -> None:
     raw = folder / "raw"
     competitors, absent = choose_competitors(night, raw, options.peers, options.overlay, options.cores)
     title = f"{options.night} night: {len(night.list_frames())} frames of {night.size} x {night.size}"
-    print(f"{describe_machine()}\n{title}; {check_space(night, folder)}", flush=True)
+    print(f"{describe_machine()}\n{title}; {check_space(night, folder, options.peers)}", flush=True)
     for name in absent:
         print(f"{name} is not installed, and takes no part")
     write_night(night, raw)

@@ -14,7 +14,12 @@ from tests.running import REPOSITORY, find_lights, read_header, read_image
 DARKROOM = "darkroom"
 FLOOR = "floor"
 SIRIL = "siril-cli"
-SCRIPTS = {"numpy": "plain_numpy.py", "ccdproc": "ccdproc_recipe.py", FLOOR: "floor.py"}
+SCRIPTS = {  # and what they get beside the raw folder and that for the lights
+    "numpy": ["plain_numpy.py"],
+    "ccdproc": ["ccdproc_recipe.py"],
+    "ccdproc-memory": ["ccdproc_recipe.py", "memory"],
+    FLOOR: ["floor.py"],
+}
 PEERS = [*SCRIPTS, SIRIL]
 SIRIL_WHITE = 65535  # ADU; its 32-bit images run from 0 to 1
 
@@ -70,7 +75,8 @@ def enter_script(name: str, raw: Path) -> Competitor:
 
     def prepare(folder: Path) -> list[str]:
         (folder / "lights").mkdir()
-        return [sys.executable, str(Path(__file__).with_name(SCRIPTS[name])), str(raw), "lights"]
+        script, *more = SCRIPTS[name]
+        return [sys.executable, str(Path(__file__).with_name(script)), str(raw), "lights", *more]
 
     return Competitor(name, prepare, lambda folder: {path.stem: path for path in folder.glob("lights/*.fits")})
 

@@ -21,7 +21,8 @@ EXPOSURES = {"bias": 0.0, "dark": 60.0, "flat": 4.0, "light": 60.0}  # s
 FLAT_SIGNAL = 30000.0  # ADU; each set fades by 20 %
 SKY = 600.0, 900.0  # ADU, of the first light and the last
 STARS = 20
-BYTES = {"raw": 2, "light": 4 + 4 + 1}  # of a pixel; a light has its error bar and its mask
+# Of a pixel; what is calibrated has its error bar and its mask, of ccdproc in float64.
+BYTES = {"raw": 2, "light": 4 + 4 + 1, "ccdproc": 8 + 8 + 1}
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,12 @@ class Night:
         """Disk space for the raw frames and the largest products of them (some masters included)."""
         lights = self.lights * len(self.filters) + 12
         return self.size**2 * (BYTES["raw"] * len(self.list_frames()) + BYTES["light"] * lights)
+
+    @property
+    def ccdproc_bytes(self) -> int:
+        """Disk space for what the recipe of ccdproc's guide makes: calibrated darks and flats, lights and masters."""
+        kept = self.darks + (self.flats + self.lights) * len(self.filters) + 4
+        return self.size**2 * BYTES["ccdproc"] * kept
 
 
 NIGHTS = {

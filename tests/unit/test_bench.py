@@ -74,8 +74,8 @@ def test_frames_have_the_noise_of_read_out_and_photons_and_share_none_of_it():
     assert abs(np.corrcoef(pulls)[0, 1]) < 5 / np.sqrt(pulls[0].size)
 
 
-@pytest.mark.parametrize("name", ["numpy", "ccdproc"])
-def test_peers_make_true_lights(name, raw, tmp_path):
+@pytest.mark.parametrize(("name", "stored"), [("numpy", ">f4"), ("ccdproc", ">f8"), ("ccdproc-memory", ">f4")])
+def test_peers_make_true_lights(name, stored, raw, tmp_path):
     competitor, _ = take_run(name, raw, tmp_path / "run")
     camera = Camera(shape=(96, 96), seed=1)
     scene = {filter: Pixels(camera, SMALL.filters, 1).stars for filter in SMALL.filters}
@@ -89,7 +89,7 @@ def test_peers_make_true_lights(name, raw, tmp_path):
         error = (light - sky - scene[stem[6]])[cold]
         assert abs(np.median(error)) < 0.01 * sky
         assert np.quantile(abs(error), 0.9) < 2.5 * noise
-        assert fits.getdata(competitor.find(tmp_path / "run")[stem]).dtype == ">f4"
+        assert fits.getdata(competitor.find(tmp_path / "run")[stem]).dtype == stored
 
 
 def test_floor_reads_all_and_writes_what_float32_lights_have(raw, tmp_path):
@@ -177,7 +177,8 @@ def test_siril_joins_in_where_it_is_installed(raw, monkeypatch):
     assert competitors.choose_competitors(SMALL, raw)[1] == ["siril-cli"]
     monkeypatch.setattr(shutil, "which", lambda name: f"/opt/{name}")
     chosen, absent = competitors.choose_competitors(SMALL, raw, overlays=[Path("bare.yaml")])
-    assert [entry.name for entry in chosen] == ["darkroom", "darkroom bare", "numpy", "ccdproc", "floor", "siril-cli"]
+    scripts = ["numpy", "ccdproc", "ccdproc-memory", "floor"]
+    assert [entry.name for entry in chosen] == ["darkroom", "darkroom bare", *scripts, "siril-cli"]
     assert absent == []
 
 
@@ -218,6 +219,8 @@ def test_full_disk_is_told_before_anything_is_written(monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**6))
     with pytest.raises(SystemExit, match=r"3\.\d GB needed in .*, 0\.0 GB free"):
         bench.check_space(NIGHTS["standard"], tmp_path)
+    with pytest.raises(SystemExit, match=r"1\d\.\d GB needed"):  # with darks, flats and lights of float64
+        bench.check_space(NIGHTS["standard"], tmp_path, ["ccdproc"])
 
 
 def test_command_line_refuses_what_makes_no_night():
