@@ -2,7 +2,7 @@
 import sys
 
 from darkroom.prepare import PlanError, prepare, read_prepared, show_scripts_this_library
-from darkroom.progress import follow, lift_job_limit, summarise, warn
+from darkroom.progress import follow, summarise, warn
 from darkroom.settings import SettingsError
 
 show_scripts_this_library()
@@ -95,7 +95,6 @@ wildcard_constraints:
 
 if workflow.is_main_process:
     warn(NIGHTS)
-    lift_job_limit(workflow)
     PROGRESS = follow(NIGHTS, workflow)
 
 

@@ -1,12 +1,14 @@
 """Progress: what Snakemake is told, and what a person sees of a run."""
 
+import logging
 from types import SimpleNamespace
 
 import pytest
 from snakemake.cli import get_argument_parser
 from snakemake.settings.types import ResourceSettings, SchedulingSettings
+from snakemake_interface_logger_plugins.common import LogEvent
 
-from darkroom.progress import lift_job_limit
+from darkroom.progress import ProgressHandler, lift_job_limit
 
 
 def workflow(*args, nodes=None):
@@ -32,3 +34,12 @@ def test_local_run_without_a_limit_of_its_own_has_none():
 def test_limit_stays_where_it_is_asked_for_or_a_cluster_needs_it(flow):
     lift_job_limit(flow)
     assert flow.scheduling_settings.max_jobs_per_timespan is not None
+
+
+def test_limit_is_lifted_when_snakemake_begins_to_build_its_graph():
+    """Not before: while the Snakefile is parsed there are no such settings yet."""
+    flow = workflow()
+    handler = ProgressHandler(SimpleNamespace(results="results", jobs={}, if_failed="replace"), workflow=flow)
+    assert flow.scheduling_settings.max_jobs_per_timespan is not None
+    handler.emit(logging.makeLogRecord({"levelno": logging.INFO, "event": LogEvent.WORKFLOW_STARTED}))
+    assert flow.scheduling_settings.max_jobs_per_timespan is None

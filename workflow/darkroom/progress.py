@@ -83,7 +83,8 @@ class ProgressHandler(logging.Handler):
         self.jobs = {f"{nights.results}/{product}": job for job in nights.jobs.values() for product in job.products}
         self.stream = stream or sys.stderr
         self.silent = silent
-        self.workflow = workflow if nights.if_failed == "stop" else None
+        self.workflow = workflow
+        self.ends_at_failure = nights.if_failed == "stop"
         self.names: dict[int, str] = {}
         self.weights: dict[str, int] = {}
         self.read = 0
@@ -94,7 +95,9 @@ class ProgressHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Remember a job that starts; print a line when it ends."""
         event = getattr(record, "event", None)
-        if event == LogEvent.JOB_ERROR and self.workflow and record.__dict__["rule_name"] == "certify_master":
+        if event == LogEvent.WORKFLOW_STARTED and self.workflow:
+            lift_job_limit(self.workflow)  # known only now, after parsing, and read as soon as the graph is there
+        elif event == LogEvent.JOB_ERROR and self._is_failed_master(record):
             self.workflow.scheduler.keepgoing = False  # what runs still ends, nothing else begins
         self.stopped |= str(record.msg).startswith(STOPPED)
         if event == LogEvent.JOB_INFO:
@@ -113,6 +116,10 @@ class ProgressHandler(logging.Handler):
         elif event == LogEvent.PROGRESS and not self.silent:
             done, total = record.__dict__["done"], record.__dict__["total"]
             print(self._say(done, total), file=self.stream, flush=True)
+
+    def _is_failed_master(self, record: logging.LogRecord) -> bool:
+        """Whether a master failed its certification, and the settings say to end the run for that."""
+        return bool(self.ends_at_failure and self.workflow and record.__dict__["rule_name"] == "certify_master")
 
     def _say(self, done: int, total: int) -> str:
         elapsed = time.monotonic() - self.started
