@@ -92,8 +92,8 @@ def run_bench(options: argparse.Namespace, folder: Path) -> None:
     stem = f"{options.night}-{night.size}"
     paths = write_tables(options.output, stem, rows, runs)
     plot = options.output / f"{stem}.png"
-    drawn = draw_plot(plot, title, rows)
-    print("\n".join(map(str, [*paths, plot] if drawn else [*paths, "No plot: matplotlib is not installed"])))
+    draw_plot(plot, title, rows)
+    print("\n".join(map(str, [*paths, plot])))
 
 
 def main() -> None:

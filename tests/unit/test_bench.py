@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from astropy.io import fits
+from matplotlib import pyplot as plt
 
 from tests.bench import __main__ as bench
 from tests.bench import agreement, competitors, report, timed
@@ -166,10 +167,15 @@ def test_table_has_medians_and_their_ratios(tmp_path):
     assert "numpy" in report.format_table(rows).splitlines()[-1]
 
 
-def test_plot_is_drawn_where_matplotlib_is(tmp_path):
-    rows = report.summarise_runs({"darkroom": [timed.Measurement(1, 1, 1)]})
-    drawn = report.draw_plot(tmp_path / "plot.png", "a night", rows)
-    assert (tmp_path / "plot.png").exists() == drawn
+def test_plot_is_drawn_to_scale(tmp_path):
+    names = ["darkroom", "darkroom bare", "numpy", "floor"]
+    rows = report.summarise_runs({name: [timed.Measurement(10.0 + 5 * k, 1, 1)] for k, name in enumerate(names)})
+    report.draw_plot(tmp_path / "plot.png", "a night", rows)
+    image = plt.imread(tmp_path / "plot.png")[..., :3]
+    assert image.std() > 0.05
+    red, blue = (np.array([int(code[k : k + 2], 16) for k in (1, 3, 5)]) / 255 for code in ("#c0392b", "#8fa8bd"))
+    lengths = [(abs(image - colour).max(axis=2) < 0.02).sum(axis=1).max() for colour in (red, blue)]
+    assert lengths[1] / lengths[0] == pytest.approx(2.0, rel=0.02)  # of 20 s and of 10 s
 
 
 def test_siril_joins_in_where_it_is_installed(raw, monkeypatch):
