@@ -12,8 +12,9 @@ import pytest
 from astropy.io import fits
 from matplotlib import pyplot as plt
 
+from darkroom.prepare import prepare
 from tests.bench import __main__ as bench
-from tests.bench import agreement, competitors, report, timed
+from tests.bench import agreement, budget, competitors, one_job, report, timed
 from tests.bench.night import FLAT_SIGNAL, NIGHTS, SKY, Night, Pixels, write_night
 from tests.camera import Camera
 
@@ -234,3 +235,70 @@ def test_command_line_refuses_what_makes_no_night():
     result = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "--size: 0 is less than 1" in result.stderr
+
+
+def test_budget_of_a_run_adds_up_to_its_wall_time():
+    spans = [budget.Span("bias", 2.0, 5.0), budget.Span("dark", 2.5, 4.0), budget.Span("light", 5.5, 9.0)]
+    parts = budget.account_for_run(10.0, spans, {"Python": 0.5, "index and plan": 1.0}, 0.25)
+    assert sum(parts.values()) == pytest.approx(10)
+    assert (parts["jobs"], parts["summary"]) == (7.0, 0.25)
+    assert parts["unexplained, before the first job"] == pytest.approx(0.5)
+    assert parts["unexplained, at the end"] == pytest.approx(0.75)
+    assert budget.tabulate_run(parts)[-1] == "| all | 10.00 | 100 |"
+
+
+def test_budget_of_the_jobs_has_their_sums_and_the_idle_cores():
+    spans = {
+        "a": budget.Span("bias", 1.0, 4.0),
+        "b": budget.Span("bias", 1.0, 2.0),
+        "c": budget.Span("light", 5.0, 7.0),
+    }
+    sampled = {name: {"imports": 0.5, "reading": 0.25, "all": 1.0} for name in spans}
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in budget.tabulate_jobs(spans, sampled, cores=2)]
+    assert [row[:6] for row in rows[2:]] == [
+        ["bias", "2", "4.00", "2.00", "0.00", "1.00"],
+        ["light", "1", "2.00", "1.00", "0.00", "0.50"],
+        ["all", "3", "6.00", "3.00", "0.00", "1.50"],
+        ["no job on one of 2 cores", "", "6.00", "", "", ""],
+    ]
+    assert rows[2][-1] == "0.50"  # 1 s, less imports and reading, of two jobs
+    assert {len(row) for row in rows} == {10}
+
+
+def test_budget_tells_reading_and_calculating_threads_apart(monkeypatch):
+    def make(*calls):
+        """Return a stack of functions, the innermost first, of files in the library unless they have a folder."""
+        frame = None
+        for call in reversed(calls):
+            path, name = call.split(":")
+            code = SimpleNamespace(co_filename=path if "/" in path or "<" in path else f"/x/workflow/darkroom/{path}")
+            code.co_name = name
+            frame = SimpleNamespace(f_code=code, f_back=frame)
+        return frame
+
+    assert one_job.find_role(make("raw.py:digest_file", "products.py:read_raw", "stacks.py:f"))[0] == "reading"
+    assert one_job.find_role(make("stamps.py:digest_recipe", "products.py:write_product"))[0] == "writing"
+    assert one_job.find_role(make("<frozen importlib._bootstrap>:_load", "products.py:read_raw"))[0] == "imports"
+    assert one_job.find_role(make("/lib/threading.py:wait", "stacks.py:f"))[0] == "waiting"
+    calculating = make("/lib/numpy/x.py:median", "combine.py:combine_images", "/x/scripts/make.py:make")
+    assert one_job.find_role(calculating) == ("arithmetic", "combine.py: combine_images")
+
+    sampler = one_job.Sampler()
+    clock = iter([1.0, 2.0])
+    monkeypatch.setattr(one_job.time, "perf_counter", lambda: next(clock))
+    sampler.last = 0.0
+    sampler.look({1: calculating, 2: make("products.py:read_raw"), 3: make("/lib/threading.py:wait")})
+    sampler.look({3: make("/lib/threading.py:wait")})
+    assert sampler.shares == {"arithmetic": 0.5, "reading": 0.5, "waiting": 1.0}
+    assert sampler.functions == {"combine.py: combine_images": 0.5}
+
+
+def test_budget_runs_a_job_again_by_itself(raw, tmp_path):
+    nights = prepare({"raw": str(raw), "results": str(tmp_path / "results")})
+    job = next(job for job in nights.jobs.values() if not job.needs)
+    shares = budget.sample_job(nights, job, tmp_path)["shares"]
+    assert (tmp_path / "results" / job.products[0]).exists()
+    assert 0 < shares["imports"] < shares["all"]
+    assert 0.5 * shares["all"] < sum(seconds for role, seconds in shares.items() if role != "all") <= shares["all"]
+    with pytest.raises(RuntimeError, match="no benchmark"):
+        budget.read_spans(nights, 0.0)
