@@ -1,5 +1,6 @@
 """Hot pixels of darks and bad pixels of flats, against the simulated camera that has them."""
 
+import tracemalloc
 from dataclasses import replace
 
 import ccdproc
@@ -276,3 +277,36 @@ def test_any_image_gives_a_mask_of_finite_pixels_and_is_left_as_it_was(case):
     assert not (bad & ~np.isfinite(case[0])).any()
     for image, copy in zip(case, before, strict=True):
         np.testing.assert_array_equal(image, copy)
+
+
+def test_bands_of_rows_and_chunks_of_pixels_make_no_difference(monkeypatch):
+    rng = np.random.default_rng(8)
+    dark, variance, _, _ = combine_dark(*CAMERAS["ccd"][:2])
+    flat = make_flat()
+    dots = rng.choice(flat.size, 200, replace=False)
+    flat.flat[dots] *= rng.uniform(0, 0.8, dots.size).astype(np.float32)
+    flat[58:70, 60:75] *= 0.2  # a hole across the border of two bands
+    flat[200:202] = np.nan
+    whole = find_hot_pixels(dark, variance), find_bad_pixels(flat, flat * (1 + 0.5 * (flat < 0.9)), flat)
+    assert whole[1][58:70, 60:75].all()
+    monkeypatch.setattr("darkroom.medians.BAND_PIXELS", 1000)
+    monkeypatch.setattr("darkroom.holes.BAND", 3)
+    monkeypatch.setattr("darkroom.bad_pixels.CHUNK", 7)
+    in_bands = find_hot_pixels(dark, variance), find_bad_pixels(flat, flat * (1 + 0.5 * (flat < 0.9)), flat)
+    for one, other in zip(whole, in_bands, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("find", [find_hot_pixels, find_bad_pixels])
+def test_no_more_than_a_few_planes_are_held(find):
+    shape = (1200, 1500)
+    image = np.random.default_rng(1).normal(1, 0.003, shape).astype(np.float32)
+    image.flat[::9001] *= 0.3 if find is find_bad_pixels else 1.7
+    find(image[:100])  # what is imported stays
+    tracemalloc.start()
+    try:
+        assert find(image).any()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * image.nbytes

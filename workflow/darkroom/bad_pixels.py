@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from darkroom.ccdmask import mask_tiles
+from darkroom.holes import find_holes
+from darkroom.medians import NEAR, smooth, smooth_lines, spread_cells, take_cell_medians
 from darkroom.rejection import SIGMA_PER_MAD
 
 HOT_SIGMA = 7.0  # a Poisson tail of few electrons stays below it, and noise does not hide 10 sigma
@@ -15,16 +17,15 @@ HOT_OWN = 0.5  # of that, in units of the pixel's own noise, which its own dark 
 FLAT_SIGMA = 7.0
 LEAST_DEVIATION = 0.1  # of the level around: what differs less is a response as others, for the flat to take out
 LEAST_NONLINEARITY = 0.03
-DEAD = 0.5  # of the level around: a group of pixels below this is no dust ring
 LEAST_FLAT = 0.05  # of the median: what is darker tells nothing of a pixel
 LEAST_RATIO = 0.1  # the same for the ratio of two flats, in which noise counts twice
 STANDS_OUT = 0.7  # of its distance from the level around, beyond its neighbours, for a pixel that is no blur
-NEAR = 3  # reach of the running median, seven pixels wide
 CELL = 32  # pixels in which noise and levels are measured
-BIN = 4  # for the level around groups of pixels
-TILE = 24  # pixels; the blocks of ccdmask
 GAP = 5  # a shorter run of good pixels between bad ones of a column is bad, as in ccdmask
 SEGMENT = 64  # rows over which columns are compared
+COLUMNS = 7  # to each side of one with which it is compared
+MEASURED = 2**18  # pixels that tell the level of an image
+CHUNK = 2**16  # pixels looked at one by one, for the memory
 
 Image = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
@@ -50,16 +51,29 @@ def find_hot_pixels(dark: Image, variance: Image | None = None, sigma: float = H
     image, finite = _fill_gaps(dark)
     if not finite.any():
         return finite
-    excess = image - _smooth(image)
-    noise = _measure_scatter(excess, finite)
+    excess = image - smooth(image)
+    cells = _measure_scatter(excess, finite)
     if variance is not None:
-        own = np.sqrt(np.where(np.isfinite(variance) & (variance > 0), variance, 0)).astype(np.float32)
-        noise = np.maximum(noise, _spread_cells(_take_medians(own, CELL), CELL, own.shape))
-    hot = excess > sigma * noise
-    if variance is not None:
-        hot &= excess > HOT_OWN * sigma * own
+        own = np.sqrt(take_cell_medians(lambda rows: _clean(variance[rows]), image.shape, CELL))
+        cells = np.maximum(cells, own)
+    hot = np.empty(image.shape, bool)
+    columns = []
+    for rows in _list_segments(image.shape):
+        noise = spread_cells(cells, CELL, image.shape, rows)
+        hot[rows] = excess[rows] > sigma * noise
+        if variance is not None:
+            y, x = np.nonzero(hot[rows])
+            hot[rows][y, x] = excess[rows][y, x] > HOT_OWN * sigma * np.sqrt(_clean(variance[rows][y, x]))
+        columns.append(_find_columns(np.where(finite[rows], excess[rows], 0), noise, sigma, noise) > 0)
     hot = _keep_sharp(image, excess, hot)
-    return (hot | (_find_columns(excess, finite, noise, sigma, noise) > 0)) & finite
+    for rows, found in zip(_list_segments(image.shape), columns, strict=True):
+        hot[rows] |= found
+    return hot & finite
+
+
+def _clean(variance: Image) -> Image:
+    """Return a variance that is zero where it is not known."""
+    return np.where(np.isfinite(variance) & (variance > 0), variance, 0)
 
 
 def find_bad_pixels(flat: Image, faint: Image | None = None, bright: Image | None = None) -> Mask:
@@ -80,11 +94,11 @@ def find_bad_pixels(flat: Image, faint: Image | None = None, bright: Image | Non
     image, finite = _fill_gaps(flat)
     if not finite.any():
         return finite
-    least = LEAST_FLAT * float(np.median(image[finite]))
-    away = image - _smooth(image)
-    noise = _measure_scatter(away, finite)
-    bad = _find_deviant(image, finite, away, noise, least, LEAST_DEVIATION)
-    bad |= _find_dead_groups(image, noise, least) & finite
+    least = LEAST_FLAT * _measure_level(image, finite)
+    bad, cells = _find_deviant(image, finite, least, LEAST_DEVIATION)
+    bad |= find_holes(
+        image, lambda rows: FLAT_SIGMA * spread_cells(cells, CELL, image.shape, rows), least, bad | ~finite
+    )
     if faint is not None and bright is not None:
         bad |= _find_nonlinear(faint, bright)
     return _close_gaps(bad) & finite
@@ -96,26 +110,33 @@ def _find_nonlinear(faint: Image, bright: Image) -> Mask:
     if not enough.any():
         return enough
     for flat in (faint, bright):
-        middle = float(np.median(flat[np.isfinite(flat)]))
-        enough &= np.where(np.isfinite(flat), flat, 0) > max(LEAST_RATIO * middle, 0)
+        limit = max(LEAST_RATIO * _measure_level(flat, np.isfinite(flat)), 0)
+        with np.errstate(invalid="ignore"):
+            enough &= flat > limit
     ratio = np.divide(faint, bright, out=np.full(faint.shape, np.nan, np.float32), where=enough, dtype=np.float32)
-    image, finite = _fill_gaps(ratio)
+    ratio, finite = _fill_gaps(ratio)
     if not finite.any():
         return finite
-    away = image - _smooth(image)
-    least = LEAST_FLAT * float(np.median(image[finite]))
-    return _find_deviant(image, finite, away, _measure_scatter(away, finite), least, LEAST_NONLINEARITY)
+    return _find_deviant(ratio, finite, LEAST_FLAT * _measure_level(ratio, finite), LEAST_NONLINEARITY)[0]
 
 
-def _find_deviant(image: Image, finite: Mask, away: Image, noise: Image, least: float, deviation: float) -> Mask:
-    """Return the pixels that ccdmask finds and that differ by ``deviation`` from a level above ``least``."""
-    level = image - away
-    judged = finite & (level > max(least, 0))
-    candidates = (np.abs(away) > np.maximum(deviation * level, FLAT_SIGMA * noise)) & judged
-    found = _keep_sharp(image, away, _run_ccdmask(image, candidates))
-    scale = np.where(judged, level, 1)
-    columns = _find_columns(np.where(judged, away / scale, 0), judged, noise / scale, FLAT_SIGMA, deviation)
-    return found | ((columns != 0) & judged)
+def _find_deviant(image: Image, finite: Mask, least: float, deviation: float) -> tuple[Mask, Image]:
+    """Return the pixels that ccdmask finds and that differ by ``deviation`` from a level above ``least``.
+
+    And the noise around them, by cells.
+    """
+    away = image - smooth(image)
+    cells = _measure_scatter(away, finite)
+    candidates, columns = np.empty(image.shape, bool), np.empty(image.shape, bool)
+    for rows in _list_segments(image.shape):
+        noise = spread_cells(cells, CELL, image.shape, rows)
+        level = image[rows] - away[rows]
+        judged = finite[rows] & (level > max(least, 0))
+        candidates[rows] = (np.abs(away[rows]) > np.maximum(deviation * level, FLAT_SIGMA * noise)) & judged
+        scale = np.where(judged, level, 1)
+        residual = np.where(judged, away[rows] / scale, 0)
+        columns[rows] = (_find_columns(residual, noise / scale, FLAT_SIGMA, deviation) != 0) & judged
+    return _keep_sharp(image, away, mask_tiles(image, candidates, 2 * FLAT_SIGMA)) | columns, cells
 
 
 def _keep_sharp(image: Image, away: Image, found: Mask) -> Mask:
@@ -123,149 +144,106 @@ def _keep_sharp(image: Image, away: Image, found: Mask) -> Mask:
 
     The edge of a shadow, the top of a glow and what a star left behind do not.
     """
-    from scipy.ndimage import maximum_filter
-
-    y, x = np.nonzero(found)
-    step = np.array([0, 1, 2])
-    near = np.pad(image, 1, mode="reflect")[y[:, None, None] + step[:, None], x[:, None, None] + step].reshape(-1, 9)
-    sign = np.sign(away[y, x])
-    around = np.median(sign[:, None] * np.delete(near, 4, axis=1), axis=1)
-    sharp = np.zeros(found.shape, bool)
-    sharp[y, x] = sign * image[y, x] - around > STANDS_OUT * np.abs(away[y, x])
-    return found & maximum_filter(sharp, 3)
-
-
-def _run_ccdmask(image: Image, candidates: Mask) -> Mask:
-    """Return which candidates `ccdproc.ccdmask` calls bad.
-
-    On 2048 x 2048 pixels it takes half a minute, so it sees only the tiles that hold candidates, one below the other;
-    a tile is one of its blocks, in which it measures the noise, and the running median reaches no further than its
-    margin. Its sigma, half the distance of the percentiles 30.9 and 69.1, is half a standard deviation.
-    """
-    import ccdproc
-    from astropy import units as u
-    from astropy.nddata import CCDData
-
-    core = TILE - 2 * NEAR
     rows, columns = image.shape
-    up, across = -(-rows // core), -(-columns // core)
-    more = [(0, up * core - rows), (0, across * core - columns)]
-    busy = np.pad(candidates, more).reshape(up, core, across, core).any(axis=(1, 3))
-    if not busy.any():
-        return candidates.copy()
-    padded = np.pad(image, [(NEAR, NEAR + extra) for _, extra in more], mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (TILE, TILE))[::core, ::core]
-    strip = CCDData(windows[busy].reshape(-1, TILE), unit=u.dimensionless_unscaled)
-    found = ccdproc.ccdmask(strip, byblocks=True, nlsig=TILE, ncsig=TILE, lsigma=2 * FLAT_SIGMA, hsigma=2 * FLAT_SIGMA)
-    tiles = np.zeros((up, across, core, core), bool)
-    tiles[busy] = found.reshape(-1, TILE, TILE)[:, NEAR:-NEAR, NEAR:-NEAR]
-    return tiles.swapaxes(1, 2).reshape(up * core, across * core)[:rows, :columns] & candidates
+    step = np.array([-1, 0, 1])
+    mirrored = [np.pad(np.arange(length), 1, mode="reflect") for length in image.shape]
+    places = np.flatnonzero(found)
+    sharp = np.zeros((rows + 2, columns + 2), bool)
+    for start in range(0, places.size, CHUNK):
+        y, x = np.divmod(places[start : start + CHUNK], columns)
+        near = image[mirrored[0][y[:, None, None] + 1 + step[:, None]], mirrored[1][x[:, None, None] + 1 + step]]
+        distance = away[y, x]
+        sign = np.sign(distance)
+        around = np.median(sign[:, None] * np.delete(near.reshape(-1, 9), 4, axis=1), axis=1)
+        sharp[y + 1, x + 1] = sign * image[y, x] - around > STANDS_OUT * np.abs(distance)
+    for start in range(0, places.size, CHUNK):
+        y, x = np.divmod(places[start : start + CHUNK], columns)
+        touched = sharp[y[:, None, None] + 1 + step[:, None], x[:, None, None] + 1 + step]
+        found[y, x] = touched.any(axis=(1, 2))
+    return found
 
 
-def _find_dead_groups(image: Image, noise: Image, least: float) -> Mask:
-    """Return groups of dead pixels too wide for ccdmask: holes in a bright surrounding, not the edge of a shadow."""
-    from scipy.ndimage import label, maximum_filter
-
-    level = _spread_cells(_smooth(_take_medians(image, BIN)), BIN, image.shape)
-    low = (image < np.minimum(DEAD * level, level - FLAT_SIGMA * noise)) & (level > least)
-    groups, number = label(low, np.ones((3, 3)))
-    if not number:
-        return low
-    ring = np.where(low, 0, maximum_filter(groups, 5))
-    dim = np.bincount(ring[image < (1 + DEAD) / 2 * maximum_filter(level, 9)], minlength=number + 1)
-    hole = dim < 0.2 * np.bincount(ring.ravel(), minlength=number + 1)
-    # a shadow in a corner of the image has no other side to tell it by
-    sides = [
-        np.bincount(side, minlength=number + 1) > 0 for side in (groups[0], groups[-1], groups[:, 0], groups[:, -1])
-    ]
-    hole &= ~((sides[0] | sides[1]) & (sides[2] | sides[3]))
-    hole[0] = False
-    return hole[groups]
-
-
-def _find_columns(residual: Image, finite: Mask, noise: Image, sigma: float, least: float | Image) -> NDArray[np.int8]:
-    """Return 1 or -1 where the clipped mean of a stretch of column departs from the columns beside it.
+def _find_columns(residual: Image, noise: Image, sigma: float, least: float | Image) -> NDArray[np.int8]:
+    """Return 1 or -1 where the clipped mean of a column of a segment departs from the columns beside it.
 
     By more than ``sigma`` times its noise and the scatter of such columns, and by more than ``least``.
-    """
-    from scipy.ndimage import median_filter
 
-    sign = np.zeros(residual.shape, np.int8)
+    Parameters
+    ----------
+    residual, noise : arrays, shape (rows of the segment, columns)
+        The residual is zero where it is not known.
+    """
     most = np.maximum(4 * noise, 2 * least)
-    for start in range(0, len(residual), SEGMENT):
-        part = slice(start, start + SEGMENT)
-        height = len(residual[part])
-        # clipped, not the median, which in whole counts moves in steps
-        profile = np.clip(np.where(finite[part], residual[part], 0), -most[part], most[part]).mean(axis=0)
-        profile -= median_filter(profile, 15, mode="mirror")
-        scatter = SIGMA_PER_MAD * np.median(np.abs(profile))
-        profile[:NEAR] = profile[-NEAR:] = 0  # where a slope has no other side
-        limit = sigma * np.maximum(np.median(noise[part], axis=0) / height**0.5, scatter)
-        floor = np.median(least[part], axis=0) if isinstance(least, np.ndarray) else least
-        sign[part] = np.where(np.abs(profile) > np.maximum(limit, floor), np.sign(profile), 0)
+    # clipped, not the median, which in whole counts moves in steps
+    profile = np.clip(residual, -most, most).mean(axis=0)
+    profile -= smooth_lines(profile[None], COLUMNS)[0]
+    scatter = SIGMA_PER_MAD * np.median(np.abs(profile))
+    profile[:NEAR] = profile[-NEAR:] = 0  # where a slope has no other side
+    sign = np.zeros(profile.shape, np.int8)
+    far = np.flatnonzero(np.abs(profile) > sigma * scatter)  # the few for which the rest is worth its while
+    if far.size:
+        limit = np.maximum(sigma * np.median(noise[:, far], axis=0) / len(residual) ** 0.5, sigma * scatter)
+        floor = np.median(least[:, far], axis=0) if isinstance(least, np.ndarray) else least
+        sign[far] = np.where(np.abs(profile[far]) > np.maximum(limit, floor), np.sign(profile[far]), 0)
     return sign
 
 
 def _close_gaps(bad: Mask) -> Mask:
     """Return a mask in which runs of less than GAP good pixels between bad ones of a column are bad too."""
-    from scipy.ndimage import binary_closing
-
-    if not bad.any():
+    columns = np.flatnonzero(bad.any(axis=0))
+    if not columns.size:
         return bad
-    return binary_closing(np.pad(bad, [(GAP, GAP), (0, 0)]), np.ones((GAP, 1)))[GAP:-GAP]
+    rows, reach = len(bad), GAP // 2
+    chosen = np.pad(bad[:, columns], [(2 * reach, 2 * reach), (0, 0)])
+    grown = np.logical_or.reduce([chosen[shift : shift + rows + 2 * reach] for shift in range(GAP)])
+    closed = bad.copy()
+    closed[:, columns] = np.logical_and.reduce([grown[shift : shift + rows] for shift in range(GAP)])
+    return closed
+
+
+def _list_segments(shape: tuple[int, ...]) -> list[slice]:
+    return [slice(start, start + SEGMENT) for start in range(0, shape[0], SEGMENT)]
+
+
+def _measure_level(image: Image, finite: Mask) -> float:
+    """Return the median of the finite pixels."""
+    return float(np.median(_take_sample(image, finite)))
+
+
+def _take_sample(image: Image, finite: Mask) -> Image:
+    """Return the finite pixels, of a large image those of every n-th row and column."""
+    step = int((image.size / MEASURED) ** 0.5) | 1  # an odd step meets every colour of a mosaic
+    sample = image[::step, ::step][finite[::step, ::step]]
+    return sample if sample.size else image[finite]
 
 
 def _fill_gaps(image: Image) -> tuple[NDArray[np.float32], Mask]:
     """Return the image in float32, its not finite pixels at the median around them, and which are finite."""
     finite = np.isfinite(image)
     if finite.all() or not finite.any():
-        return image.astype(np.float32), finite
-    hollow = np.where(finite, image, np.nan).astype(np.float32)
-    return np.where(finite, hollow, _spread_cells(_take_medians(hollow, CELL), CELL, image.shape)), finite
-
-
-def _smooth(image: Image) -> NDArray[np.float32]:
-    """Return the running median over seven columns, then over seven rows (half a second faster than over both)."""
-    from astroscrappy.utils import sepmedfilt7
-
-    padded = np.ascontiguousarray(np.pad(image, NEAR, mode="reflect"), np.float32)
-    smooth: NDArray[np.float32] = sepmedfilt7(padded)[NEAR:-NEAR, NEAR:-NEAR]
-    return smooth
+        return np.asarray(image, np.float32), finite
+    filled = np.where(finite, image, np.nan).astype(np.float32, copy=False)
+    cells = take_cell_medians(lambda rows: filled[rows], image.shape, CELL)
+    for rows in _list_segments(image.shape):
+        np.copyto(filled[rows], spread_cells(cells, CELL, image.shape, rows), where=~finite[rows])
+    return filled, finite
 
 
 def _measure_scatter(residual: Image, finite: Mask) -> NDArray[np.float32]:
-    """Return the robust standard deviation around each pixel."""
-    from scipy.ndimage import maximum_filter
+    """Return the robust standard deviation around the pixels of each cell."""
 
-    distance = np.abs(residual)
-    if not finite.all():
-        distance[~finite] = np.nan
-    scatter = np.float32(SIGMA_PER_MAD) * _take_medians(distance, CELL)
+    def read_distance(rows: slice) -> Image:
+        distance = np.abs(residual[rows])
+        distance[~finite[rows]] = np.nan
+        return distance
+
+    scatter = np.float32(SIGMA_PER_MAD) * take_cell_medians(read_distance, residual.shape, CELL)
     if not scatter.all():  # where most whole counts agree the MAD is zero, though the others are no outliers
-        known = distance[finite].astype(np.float64)
+        known = np.abs(_take_sample(residual, finite)).astype(np.float64)
         scatter[scatter == 0] = np.sqrt(np.mean(known[known <= np.percentile(known, 99)] ** 2))
     # the greatest of the cells around: a step in the noise must not make outliers on its noisy side
-    return _spread_cells(maximum_filter(scatter, 3), CELL, residual.shape)
-
-
-def _take_medians(image: Image, size: int) -> NDArray[np.float32]:
-    """Return the medians of square cells, NaN left out; where a cell has nothing, that of the others."""
-    size = min(size, *image.shape)
-    up, across = (length // size for length in image.shape)
-    stack = image[: up * size, : across * size].reshape(up, size, across, size).swapaxes(1, 2).reshape(up, across, -1)
-    if not np.isnan(stack).any():
-        return np.median(stack, axis=-1).astype(np.float32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a cell of NaN alone
-        cells = np.nanmedian(stack, axis=-1).astype(np.float32)
-        cells[np.isnan(cells)] = np.nanmedian(cells) if np.isfinite(cells).any() else 0
-    return cells
-
-
-def _spread_cells(cells: Image, size: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return an image of the cells' values; what is left over at the edges has the last cell's."""
-    size = min(size, *shape)
-    y, x = (
-        np.minimum(np.arange(length) // size, number - 1) for length, number in zip(shape, cells.shape, strict=True)
-    )
-    return cells[y[:, None], x].astype(np.float32)
+    wide = np.pad(scatter, 1, mode="edge")
+    for axis in (0, 1):
+        length = scatter.shape[axis]
+        wide = np.maximum.reduce([wide.take(range(shift, shift + length), axis) for shift in range(3)])
+    return wide
