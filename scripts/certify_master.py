@@ -6,7 +6,8 @@ from darkroom.certify import certify_stack
 from darkroom.detector import read_detector
 from darkroom.job import read_job, report_to
 from darkroom.masters import MasterShelf
-from darkroom.products import JobProblem, write_figures
+from darkroom.problems import JobProblem
+from darkroom.products import write_figures
 from darkroom.stacks import prepare_stack
 from darkroom.stamps import name_refusal
 

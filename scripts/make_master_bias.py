@@ -10,11 +10,11 @@ from darkroom.quality import flag_no_data
 from darkroom.stacks import prepare_stack
 
 
-def make_master_bias(recipe: dict, raw_paths: list[str], shelf: MasterShelf, product: str) -> None:
+def make_master_bias(recipe: dict, raw_paths: list[str], shelf: MasterShelf, product: str, threads: int) -> None:
     detector = read_detector(recipe, shelf)
-    stack = prepare_stack(recipe, raw_paths, shelf, detector)
+    stack = prepare_stack(recipe, raw_paths, shelf, detector, threads)
 
-    bias = combine_images(stack.images, recipe["settings"]["combine"], stack.noises)
+    bias = combine_images(stack.images, recipe["settings"]["combine"], stack.noises, threads=threads)
 
     header = describe_master(stack.headers, recipe)
     stamp_detector(header, recipe, detector)
@@ -25,4 +25,4 @@ def make_master_bias(recipe: dict, raw_paths: list[str], shelf: MasterShelf, pro
 with report_to(snakemake.log[0]):
     recipe = read_job(snakemake.input.recipe, snakemake.input.frames)
     shelf = MasterShelf.beside(snakemake.output[0], recipe)
-    make_master_bias(recipe, snakemake.input.frames, shelf, snakemake.output[0])
+    make_master_bias(recipe, snakemake.input.frames, shelf, snakemake.output[0], snakemake.threads)

@@ -11,12 +11,12 @@ from darkroom.quality import Bit, flag, flag_no_data
 from darkroom.stacks import prepare_stack
 
 
-def make_master_dark(recipe: dict, raw_paths: list[str], shelf: MasterShelf, product: str) -> None:
+def make_master_dark(recipe: dict, raw_paths: list[str], shelf: MasterShelf, product: str, threads: int) -> None:
     settings = recipe["settings"]
     detector = read_detector(recipe, shelf)
-    stack = prepare_stack(recipe, raw_paths, shelf, detector)
+    stack = prepare_stack(recipe, raw_paths, shelf, detector, threads)
 
-    dark = combine_images(stack.images, settings["combine"], stack.noises, stack.scales)
+    dark = combine_images(stack.images, settings["combine"], stack.noises, stack.scales, threads=threads)
 
     mask = flag_no_data(dark.data)
     flag(mask, find_hot_pixels(dark.data, dark.variance, settings["hot_sigma"]), Bit.HOT)
@@ -40,4 +40,4 @@ def make_master_dark(recipe: dict, raw_paths: list[str], shelf: MasterShelf, pro
 with report_to(snakemake.log[0]):
     recipe = read_job(snakemake.input.recipe, snakemake.input.frames)
     shelf = MasterShelf.beside(snakemake.output[0], recipe)
-    make_master_dark(recipe, snakemake.input.frames, shelf, snakemake.output[0])
+    make_master_dark(recipe, snakemake.input.frames, shelf, snakemake.output[0], snakemake.threads)

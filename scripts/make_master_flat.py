@@ -11,16 +11,19 @@ from darkroom.combine import combine_images
 from darkroom.detector import read_detector, stamp_detector
 from darkroom.job import read_job, report_to
 from darkroom.masters import MasterShelf
-from darkroom.products import JobProblem, write_figures, write_product
+from darkroom.problems import JobProblem
+from darkroom.products import write_figures, write_product
 from darkroom.quality import Bit, flag, flag_no_data
 from darkroom.stacks import prepare_stack, split_by_level
 from darkroom.stamps import name_certificate, name_refusal
 
 
-def make_master_flat(recipe: dict, raw_paths: list[str], shelf: MasterShelf, product: str, log: TextIO) -> None:
+def make_master_flat(
+    recipe: dict, raw_paths: list[str], shelf: MasterShelf, product: str, threads: int, log: TextIO
+) -> None:
     settings = recipe["settings"]
     detector = read_detector(recipe, shelf)
-    stack = prepare_stack(recipe, raw_paths, shelf, detector)
+    stack = prepare_stack(recipe, raw_paths, shelf, detector, threads)
     for text in stack.left_out:
         print(f"left out {text}", file=log)
     if not stack.images:
@@ -30,7 +33,7 @@ def make_master_flat(recipe: dict, raw_paths: list[str], shelf: MasterShelf, pro
         write_figures(name_refusal(name_certificate(product)), found, recipe)
         raise JobProblem(f"{product}: {why}; see flat.min_counts and flat.max_counts in config.yaml")
 
-    flat = combine_images(stack.images, settings["combine"], stack.noises, stack.scales, stack.illumination)
+    flat = combine_images(stack.images, settings["combine"], stack.noises, stack.scales, stack.illumination, threads)
     level = np.float32(measure_level(flat.data, settings["normalise"]))
     image, variance = flat.data / level, flat.variance
     if variance is not None:
@@ -52,4 +55,4 @@ def make_master_flat(recipe: dict, raw_paths: list[str], shelf: MasterShelf, pro
 with report_to(snakemake.log[0]) as log:
     recipe = read_job(snakemake.input.recipe, snakemake.input.frames)
     shelf = MasterShelf.beside(snakemake.output[0], recipe)
-    make_master_flat(recipe, snakemake.input.frames, shelf, snakemake.output[0], log)
+    make_master_flat(recipe, snakemake.input.frames, shelf, snakemake.output[0], snakemake.threads, log)

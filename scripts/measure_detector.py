@@ -7,15 +7,15 @@ from math import ceil, hypot
 from typing import TextIO
 
 import numpy as np
-from astropy.nddata import CCDData
 
 from darkroom.calibrate import find_slope, judge_flat, linearise, measure_level
 from darkroom.job import read_job, report_to
 from darkroom.noise import ROUNDING_VARIANCE, find_read_variance
-from darkroom.overscan import subtract_overscan, trim_frame
 from darkroom.pairs import Measured, choose_pairs, combine_measured
 from darkroom.photon_transfer import measure_gain
-from darkroom.products import read_raw, write_figures
+from darkroom.prepared_images import prepare_image
+from darkroom.products import write_figures
+from darkroom.raw_images import read_raw
 from darkroom.read_out import measure_read_out
 
 PIXELS = 2**22  # in pairs; they give the read noise to 0.05 % and the gain to 0.1 %
@@ -35,7 +35,7 @@ def measure_detector(recipe: dict, raw_paths: list[str], product: str, log: Text
         bias = np.median([image for _, image in samples], axis=0)
         # flats count from where the overscan is zero, the saturation from where the raw frame is
         raw, image = samples[0]
-        offset = measure_level(trim_frame(raw, settings["overscan"]).data - image, "median")
+        offset = measure_level(prepare_image(raw, settings["overscan"]).read_counts(slice(None)) - image, "median")
         wanted = max(LEAST_PAIRS, ceil(PIXELS / bias.size))
         read_out = measure_read_out(read_unlit(unlit, wanted, settings))
     if read_out is not None:
@@ -69,7 +69,7 @@ def choose_unlit(frames: list) -> list:
 def read_frame(frame: dict, path: str, settings: dict) -> tuple:
     """The frame as it was read, and its image in ADU with the overscan off."""
     raw = read_raw(path, frame["digest"])
-    return raw, subtract_overscan(raw, settings["overscan"]).data
+    return raw, prepare_image(raw, settings["overscan"])[:]
 
 
 def read_unlit(unlit: list, wanted: int, settings: dict) -> Iterator[np.ndarray]:
@@ -85,7 +85,7 @@ def read_good_flats(flats: list, wanted: int, bias: np.ndarray, recipe: dict, le
         images = []
         for frame, path in (flats[number] for number in pair):
             raw, image = read_frame(frame, path, settings)
-            reason = judge_flat(raw.data, image - bias, settings, settings["saturation"])
+            reason = judge_flat(raw, image - bias, settings, settings["saturation"])
             if reason:
                 left_out.append(f"{frame['name']}: {reason}")
             else:
@@ -101,7 +101,7 @@ def straighten(image: np.ndarray | float, bias: np.ndarray | float, settings: di
     """What a flat would be had the camera been linear: photons tell the gain of that one alone."""
     if not settings["linearity"]:
         return image
-    return bias + linearise(CCDData(np.asarray(image - bias), unit="adu"), settings["linearity"]).data
+    return bias + linearise(np.asarray(image - bias), settings["linearity"])
 
 
 def convert_to_electrons(read_noise: Measured | None, gain: Measured | None) -> Measured | None:

@@ -10,7 +10,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkroom.products import JobProblem, read_raw
+from darkroom.problems import JobProblem
+from darkroom.raw_images import read_raw
 from tests.unit.builders import index, write_raw
 
 WHOLE = 5760 + 96  # two blocks of header and 6 x 8 pixels
@@ -37,7 +38,7 @@ def check(content):
             with suppress(JobProblem):
                 image = read_raw(str(path), frame.digest)
             if image is not None:
-                assert image.data.dtype == np.float32
+                assert image[:].dtype == np.float32
                 assert image.shape == (frame.rows, frame.columns)
         return frame
 

@@ -8,7 +8,8 @@ from astropy.io import fits
 
 from darkroom.detector import Detector, read_detector, stamp_detector
 from darkroom.masters import MasterShelf
-from darkroom.products import JobProblem, write_figures, write_product
+from darkroom.problems import JobProblem
+from darkroom.products import write_figures, write_product
 from darkroom.stamps import digest_recipe
 
 IMAGE = np.random.default_rng(1).normal(500, 20, (6, 8)).astype(np.float32)
@@ -36,8 +37,8 @@ def put_figures(results, quantity, **figures):
 def test_master_has_image_variance_mask_and_what_it_holds(tmp_path):
     wanted = put(tmp_path, cards=[("BIASCOEF", 0.5), ("FRAMEVAR", 28.5)], bias=BIAS, holds=HOLDS)
     master = MasterShelf(str(tmp_path)).read(wanted)
-    np.testing.assert_array_equal(master.image.data, IMAGE)
-    assert master.image.data.dtype == master.variance.dtype == np.float32
+    np.testing.assert_array_equal(master.image, IMAGE)
+    assert master.image.dtype == master.variance.dtype == np.float32
     assert np.all(master.variance == 4)
     assert (master.mask.dtype, np.unique(master.mask).tolist()) == (np.uint8, [2])
     assert (master.bias_id, master.bias_share, master.holds_bias, master.frame_variance) == ("b" * 32, 0.5, True, 28.5)
@@ -83,7 +84,7 @@ def test_master_without_a_quality_plane_is_a_problem_in_one_line(tmp_path):
 def test_shelf_lies_beside_a_product(tmp_path):
     wanted = put(tmp_path)
     shelf = MasterShelf.beside(f"{tmp_path}/n/s/lights/m67.fits", {"product": "n/s/lights/m67.fits"})
-    np.testing.assert_array_equal(shelf.read(wanted).image.data, IMAGE)
+    np.testing.assert_array_equal(shelf.read(wanted).image, IMAGE)
 
 
 def test_figures_are_held_to_their_recipe(tmp_path):

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from astropy import units as u
-from astropy.nddata import CCDData
 
+from darkroom.combined_noise import cut_noises
 from darkroom.efficiency import find_plain_efficiency, measure_rejection
 from darkroom.noise import FrameNoise, find_read_variance, round_median
-from darkroom.overscan import subtract_overscan
+from darkroom.prepared_images import prepare_image
 
 NONE = {"reject": "none"}
 MINMAX = {"reject": "minmax", "low": 1, "high": 1}
@@ -46,7 +45,7 @@ def test_rows_of_an_image_have_the_dark_of_their_rows():
     noise = FrameNoise(9.0, 1.5, 0.1, 2.0, dark)
     whole = noise.variance(image)
     assert whole.dtype == np.float32
-    np.testing.assert_array_equal(noise.cut(slice(3, 7)).variance(image[3:7]), whole[3:7])
+    np.testing.assert_array_equal(cut_noises([noise], slice(3, 7))[0].variance(image[3:7]), whole[3:7])
 
 
 def simulate_overscan(read_noise, settings, shape, frames, kept):
@@ -56,7 +55,7 @@ def simulate_overscan(read_noise, settings, shape, frames, kept):
     for _ in range(frames):
         truth = rng.uniform(1000, 1001)  # somewhere between two whole ADU
         raw = np.rint(rng.normal(truth, read_noise, shape)).astype(np.float32)
-        image = subtract_overscan(CCDData(raw, unit=u.adu), settings).data
+        image = prepare_image(raw, settings)[:]
         # where the frame's own noise is averaged out, the noise of the level is left
         axis = 1 if settings["section"].endswith(f"1:{shape[0]}]") else 0
         level = image.mean(axis=axis, dtype=np.float64)

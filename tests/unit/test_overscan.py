@@ -4,10 +4,9 @@ import statistics
 
 import numpy as np
 import pytest
-from astropy import units as u
-from astropy.nddata import CCDData
 
-from darkroom.overscan import fit_level, subtract_overscan, trim_frame
+from darkroom.overscan import fit_level
+from darkroom.prepared_images import prepare_image
 
 ROWS, COLUMNS, STRIP = 40, 30, 6
 SCENE = np.random.default_rng(1).uniform(0, 500, (ROWS, COLUMNS))
@@ -16,7 +15,15 @@ ACROSS = {"section": "[31:36,1:40]", "trim": "[1:30,1:40]", "order": 3, "sigma":
 
 
 def make_frame(data):
-    return CCDData(np.asarray(data, np.float32), unit=u.adu, meta={"OBJECT": "M67"})
+    return np.asarray(data, np.float32)
+
+
+def subtract_overscan(raw, settings):
+    return prepare_image(raw, settings)[:]
+
+
+def trim_frame(raw, settings):
+    return prepare_image(raw, settings).read_counts(slice(None))
 
 
 def make_level(rows=ROWS):
@@ -37,9 +44,9 @@ def test_level_of_each_row_is_subtracted(method):
     measure = statistics.median if method == "median" else statistics.fmean
     expected = [[float(v) - measure(map(float, row[COLUMNS:])) for v in row[:COLUMNS]] for row in raw]
     frame = subtract_overscan(make_frame(raw), ACROSS | {"method": method})
-    np.testing.assert_allclose(frame.data, expected, atol=2e-4)
-    assert frame.data.dtype == np.float32
-    assert (frame.shape, frame.unit, frame.meta["OBJECT"]) == ((ROWS, COLUMNS), u.adu, "M67")
+    np.testing.assert_allclose(frame, expected, atol=2e-4)
+    assert frame.dtype == np.float32
+    assert frame.shape == (ROWS, COLUMNS)
 
 
 @pytest.mark.parametrize("method", ["median", "mean", "polynomial", "spline"])
@@ -48,15 +55,15 @@ def test_level_of_each_column_is_subtracted_where_the_strip_lies_below(method):
     level = make_level()
     upright = subtract_overscan(make_frame(expose(level)), ACROSS | {"method": method})
     lying = subtract_overscan(make_frame(expose(level).T), ACROSS | along | {"method": method})
-    np.testing.assert_allclose(lying.data, upright.data.T, atol=2e-4)
-    np.testing.assert_allclose(lying.data.T, SCENE, atol=5)
+    np.testing.assert_allclose(lying, upright.T, atol=2e-4)
+    np.testing.assert_allclose(lying.T, SCENE, atol=5)
 
 
 @pytest.mark.parametrize("method", ["polynomial", "spline"])
 def test_fit_follows_a_smooth_level_better_than_its_noise(method):
     frame = subtract_overscan(make_frame(expose(make_level())), ACROSS | {"method": method})
     # means of 6 pixels scatter by 3 / sqrt(6) = 1.2 ADU; a fit of 4 to 7 numbers to 40 rows by less than half of it
-    assert np.sqrt(np.mean((frame.data - SCENE) ** 2)) < 0.6
+    assert np.sqrt(np.mean((frame - SCENE) ** 2)) < 0.6
 
 
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
@@ -100,13 +107,13 @@ def test_only_the_rows_that_are_kept_count():
     settings = {"section": "[31:36,1:40]", "trim": "[3:28,6:35]", "order": 3, "sigma": 3.0}
     for method in ("median", "mean", "polynomial", "spline"):
         frame = subtract_overscan(make_frame(raw), settings | {"method": method})
-        np.testing.assert_allclose(frame.data, SCENE[5:35, 2:28], atol=6)
+        np.testing.assert_allclose(frame, SCENE[5:35, 2:28], atol=6)
 
 
 def test_strip_on_the_left_or_narrower_than_the_section_card_says_is_taken_as_told():
     raw = np.hstack([np.full((ROWS, 2), 77.0), np.full((ROWS, 4), 1000.0), SCENE + 1000])
     settings = {"section": "[3:6,1:40]", "trim": "[7:36,1:40]", "method": "median"}
-    np.testing.assert_allclose(subtract_overscan(make_frame(raw), settings).data, SCENE, atol=1e-4)
+    np.testing.assert_allclose(subtract_overscan(make_frame(raw), settings), SCENE, atol=1e-4)
 
 
 def test_without_a_section_the_frame_is_only_trimmed():
@@ -116,28 +123,28 @@ def test_without_a_section_the_frame_is_only_trimmed():
         {"section": None, "trim": "[3:28,6:35]", "method": "median"},
     ):
         frame = subtract_overscan(raw, settings)
-        np.testing.assert_array_equal(frame.data, raw.data[5:35, 2:28])
-        np.testing.assert_array_equal(trim_frame(raw, settings).data, raw.data[5:35, 2:28])
+        np.testing.assert_array_equal(frame, raw[5:35, 2:28])
+        np.testing.assert_array_equal(trim_frame(raw, settings), raw[5:35, 2:28])
 
 
 def test_without_a_trim_the_whole_frame_is_kept():
     raw = make_frame(expose(np.full(ROWS, 1000.0), noise=np.zeros((ROWS, STRIP))))
     frame = subtract_overscan(raw, ACROSS | {"trim": None, "method": "mean"})
-    np.testing.assert_array_equal(frame.data, raw.data - 1000)
+    np.testing.assert_array_equal(frame, raw - 1000)
 
 
 def test_without_settings_the_frame_stays():
     raw = make_frame(SCENE)
-    np.testing.assert_array_equal(subtract_overscan(raw, None).data, raw.data)
-    np.testing.assert_array_equal(trim_frame(raw, None).data, raw.data)
+    np.testing.assert_array_equal(subtract_overscan(raw, None), raw)
+    np.testing.assert_array_equal(trim_frame(raw, None), raw)
 
 
 def test_the_raw_frame_is_not_changed():
     raw = make_frame(expose(make_level()))
-    before = raw.data.copy()
+    before = raw.copy()
     for method in ("median", "mean", "polynomial", "spline"):
         subtract_overscan(raw, ACROSS | {"method": method})
-    np.testing.assert_array_equal(raw.data, before)
+    np.testing.assert_array_equal(raw, before)
 
 
 def test_rejection_counts_in_standard_deviations():
@@ -156,3 +163,16 @@ def test_rejection_leaves_enough_rows_for_a_fit(method):
     profile = 1000 + np.random.default_rng(5).normal(0, 2, 12)
     level = fit_level(profile, {"method": method, "order": 3, "sigma": 0.01})
     assert np.abs(level - profile).max() < 10
+
+
+@pytest.mark.parametrize("section", ["[31:36,1:40]", "[1:36,35:40]"])
+@pytest.mark.parametrize("method", ["median", "mean", "polynomial"])
+def test_rows_and_columns_that_are_asked_for_are_those_of_the_whole(section, method):
+    settings = {"section": section, "trim": "[3:28,6:33]", "method": method, "order": 1, "sigma": 3.0}
+    image = prepare_image(make_frame(expose(make_level())), settings)
+    whole = image[:]
+    assert whole.shape == image.shape == (28, 26)
+    for rows in (slice(4, 9), slice(None, None, 3), np.array([1, 2, 3, 17, 27])):
+        np.testing.assert_array_equal(image[rows], whole[rows])
+        np.testing.assert_array_equal(image[rows, 1:20:5], whole[rows, 1:20:5])
+    np.testing.assert_array_equal(image.times(0.5)[3:5], whole[3:5] / 2)

@@ -10,11 +10,10 @@ import pytest
 from astropy.io import fits
 from astropy.nddata import CCDData
 
-from darkroom.products import JobProblem, read_raw, write_figures, write_product
+from darkroom.problems import JobProblem
+from darkroom.products import write_figures, write_product
 from darkroom.quality import Bit
-from darkroom.raw import digest_file
 from darkroom.stamps import digest_recipe, read_recipe, read_stamp
-from tests.unit.builders import write_raw
 
 IMAGE = np.random.default_rng(1).normal(500, 20, (30, 40)).astype(np.float32)
 BIAS = {"path": "2024-03-10/ccd/master_bias.fits", "digest": "b" * 32}
@@ -172,32 +171,6 @@ def test_product_is_written_into_a_new_folder_and_over_an_old_one(tmp_path):
     write(path, image=IMAGE + 1)
     np.testing.assert_array_equal(fits.getdata(path), IMAGE + 1)
     assert leftovers(path.parent) == ["x.fits"]
-
-
-def test_raw_frame_is_read_as_float_with_its_zero_point(tmp_path):
-    path = write_raw(tmp_path / "x.fits", data=np.array([[0, 1], [32768, 65535]], np.uint16))
-    frame = read_raw(str(path), digest_of(path))
-    assert frame.data.dtype == np.float32
-    assert frame.data.tolist() == [[0, 1], [32768, 65535]]
-    assert (frame.unit, frame.meta["IMAGETYP"]) == ("adu", "Light Frame")
-
-
-def digest_of(path):
-    with path.open("rb") as file:
-        return digest_file(file)
-
-
-@pytest.mark.filterwarnings("ignore:File may have been truncated")
-def test_raw_frame_that_is_gone_changed_or_cut_is_a_problem_in_one_line(tmp_path):
-    path = write_raw(tmp_path / "x.fits")
-    with pytest.raises(JobProblem, match=r"x\.fits: the raw frame has changed since the plan was made"):
-        read_raw(str(path), "another")
-    path.write_bytes(path.read_bytes()[:5800])
-    with pytest.raises(JobProblem, match=r"x\.fits: the raw frame cannot be read \(.+\)"):
-        read_raw(str(path), digest_of(path))
-    path.unlink()
-    with pytest.raises(JobProblem, match=r"x\.fits: the raw frame is gone"):
-        read_raw(str(path), "any")
 
 
 def test_figures_are_stamped_with_their_recipe_and_hold_no_nan(tmp_path):

@@ -10,8 +10,8 @@ import pytest
 import xxhash
 
 from darkroom import frames as frames_module
-from darkroom.products import read_raw
 from darkroom.raw import PIECE, RawProblem, digest_file, read_raw_header
+from darkroom.raw_images import read_raw
 from tests.unit.builders import index, overlay, write_raw
 
 
@@ -146,7 +146,7 @@ def test_pixels_of_every_type_are_read(raw, kind):
     frame = index(raw)["x.fits"]
     assert frame.problem == ""
     image = read_raw(str(path), frame.digest)
-    np.testing.assert_array_equal(image.data, np.arange(48, dtype=np.float32).reshape(6, 8))
+    np.testing.assert_array_equal(image[:], np.arange(48, dtype=np.float32).reshape(6, 8))
     path.write_bytes(path.read_bytes()[: 5760 + 48 * np.dtype(kind).itemsize - 1])
     assert index(raw)["x.fits"].problem.startswith("truncated")
 

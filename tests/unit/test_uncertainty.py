@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from astropy import units as u
-from astropy.nddata import CCDData
 
 from darkroom.masters import Master
 from darkroom.noise import estimate_signal
@@ -15,7 +13,7 @@ WITHIN = 0.015  # of the variance, five standard deviations
 
 def make_master(variance, bias_id=None, bias_share=0.0, digest="b"):
     variance = None if variance is None else np.full(SHAPE, variance, np.float32)
-    image = CCDData(np.zeros(SHAPE, np.float32), unit=u.adu)
+    image = np.zeros(SHAPE, np.float32)
     return Master(image, variance, np.zeros(SHAPE, np.uint8), digest, bias_id, bias_share, False, None)
 
 

@@ -1,68 +1,59 @@
-"""Calibrating: take the bias, the dark and the flat off a frame, pixel by pixel, in float32."""
+"""Calibrating: take bias and dark off a frame, judge it as a flat; pixel by pixel, in float32."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-import ccdproc
 import numpy as np
-from astropy import units as u
-from astropy.nddata import CCDData
 from numpy.typing import NDArray
+
+from darkroom.raw_images import RawImage
 
 FULL_SCALE = 65535.0  # ADU of a 16-bit camera, where nothing else is known
 JUDGED = 2**18  # pixels that tell whether a flat is too faint or saturated
+SAMPLED = 2**10  # values that tell where a median is, of at least so many times so many
+NEAR_MIDDLE = (0.42, 0.58)  # five standard deviations of that
+
+Image = NDArray[np.float32]
 
 
-def remove_pedestal(
-    frame: CCDData,
-    bias: CCDData | None = None,
-    dark: CCDData | None = None,
+def subtract_pedestal(
+    image: Image,
+    bias: Image | None = None,
+    dark: Image | None = None,
     scale: float = 1.0,
     linearity: Sequence[float] | None = None,
-) -> CCDData:
-    """Subtract the master bias, correct for linearity and subtract the master dark times ``scale``; all in ADU.
+) -> Image:
+    """Subtract a master bias, correct for linearity and subtract a master dark times ``scale``; all in ADU.
 
+    What `ccdproc.subtract_bias` and `ccdproc.subtract_dark` do, in place and in float32; returns the image.
     ``linearity`` are the coefficients of `linearise`. Images of one shape (rows, columns).
     """
     if bias is not None:
-        frame = ccdproc.subtract_bias(frame, bias, add_keyword=None)
+        image -= bias
     if linearity:
-        frame = linearise(frame, linearity)
+        image = linearise(image, linearity)
     if dark is not None:
-        frame = ccdproc.subtract_dark(
-            frame,
-            dark,
-            dark_exposure=1 * u.s,
-            data_exposure=scale * u.s,
-            exposure_unit=u.s,
-            scale=scale != 1.0,
-            add_keyword=None,
-        )
-    return _in_float32(frame)
+        image -= dark if scale == 1 else dark * np.float32(scale)
+    return image
 
 
-def linearise(frame: CCDData, coefficients: Sequence[float]) -> CCDData:
-    """Return a frame free of bias with a1 x + a2 x^2 + ... in place of each value x in ADU.
+def linearise(image: Image, coefficients: Sequence[float]) -> Image:
+    """Return an image free of bias with a1 x + a2 x^2 + ... in place of each value x in ADU.
 
     The polynomial is evaluated in double precision; below zero, where only noise is, the slope at zero holds.
     """
-    x = np.asarray(frame.data, dtype=np.float64)
+    x = np.asarray(image, dtype=np.float64)
     charge = np.maximum(x, 0)
     true = np.polynomial.polynomial.polyval(charge, [0.0, *coefficients]) + coefficients[0] * (x - charge)
-    return CCDData(true.astype(np.float32), unit=frame.unit, meta=frame.meta)
+    return true.astype(np.float32)
 
 
 def find_slope(coefficients: Sequence[float] | None) -> float:
     """Return what such a correction multiplies small signals by: read noise, and the noise of a bias."""
     return float(coefficients[0]) if coefficients else 1.0
-
-
-def _in_float32(frame: CCDData) -> CCDData:
-    """Return the frame in float32, which ccdproc widens wherever a number with a unit comes in."""
-    frame.data = frame.data.astype(np.float32, copy=False)
-    return frame
 
 
 def find_unflattened(flat: NDArray[np.floating[Any]], minimum: float) -> NDArray[np.bool_]:
@@ -71,33 +62,36 @@ def find_unflattened(flat: NDArray[np.floating[Any]], minimum: float) -> NDArray
         return ~(np.isfinite(flat) & (flat > 0) & (flat >= minimum))
 
 
-def divide_flat(frame: CCDData, flat: CCDData, minimum: float) -> tuple[CCDData, NDArray[np.bool_]]:
-    """Divide a frame by a normalised flat; return it with the pixels where the flat cannot serve (see above).
-
-    Those pixels are left undivided: one NaN or zero must not reach its neighbours through a later filter.
-    """
-    bad = find_unflattened(flat.data, minimum)
-    safe = CCDData(np.where(bad, np.float32(1), flat.data), unit=u.dimensionless_unscaled)
-    return _in_float32(ccdproc.flat_correct(frame, safe, norm_value=1.0, add_keyword=None)), bad
-
-
 def measure_level(image: NDArray[np.floating[Any]], how: str) -> float:
     """Return the median or mean of an image's finite pixels."""
-    finite = image[np.isfinite(image)]
-    if not finite.size:
+    finite = np.isfinite(image)
+    values = image.ravel() if finite.all() else image[finite]
+    if not values.size:
         return float("nan")
-    return float(np.median(finite) if how == "median" else np.mean(finite, dtype=np.float64))
+    return _find_median(values) if how == "median" else float(np.mean(values, dtype=np.float64))
 
 
-def _thin_out(image: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+def _find_median(values: NDArray[np.floating[Any]]) -> float:
+    """Return the median; of many values, only those between two quantiles of a sample are put in order."""
+    if values.size > SAMPLED**2:
+        low, high = np.quantile(values[:: values.size // SAMPLED], NEAR_MIDDLE)
+        below = np.count_nonzero(values < low)
+        places = [(values.size - 1) // 2 - below, values.size // 2 - below]
+        near = values[(values >= low) & (values <= high)]
+        if places[0] >= 0 and places[1] < near.size:
+            return float(np.partition(near, places)[places].mean(dtype=values.dtype))
+    return float(np.median(values))
+
+
+def _thin_out(image: RawImage | Image) -> Image:
     """Return about a quarter of a million pixels of a large image; an odd step meets every colour of a mosaic."""
-    step = int((image.size / JUDGED) ** 0.5) | 1
-    return image[::step, ::step]
+    every = slice(None, None, int((math.prod(image.shape) / JUDGED) ** 0.5) | 1)
+    return image[every, every]
 
 
 def judge_flat(
-    raw: NDArray[np.floating[Any]],
-    signal: NDArray[np.floating[Any]],
+    raw: RawImage | Image,
+    signal: Image,
     settings: dict[str, Any],
     saturation: float | None,
 ) -> str:
@@ -105,7 +99,7 @@ def judge_flat(
 
     Parameters
     ----------
-    raw, signal : arrays
+    raw, signal : RawImage or array, array
         The frame as it was read, and with bias and dark off; ADU.
     settings : dict
         ``min_counts`` for the signal's median; ``max_counts`` for the raw median, None for 90 % of the saturation.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from darkroom.efficiency import find_plain_efficiency, measure_rejection, simulate_unlike
 from darkroom.noise import ROUNDING_VARIANCE, FrameNoise, choose_signal, round_median
+from darkroom.prepared_images import AnyImage
 from darkroom.rejection import Values
 
 # Frames whose noise differs by this part of it, or whose levels differ by it, are unlike for a median.
@@ -28,20 +29,71 @@ def expect_noise(noises: Sequence[FrameNoise], signal: Image) -> Values:
     return np.sqrt(np.stack([noise.variance(signal) for noise in noises]))
 
 
-def list_unlike(noises: Sequence[FrameNoise]) -> list[FrameNoise]:
-    """Return the noises that differ from each other, for all of those without a dark."""
-    plain = {(n.read_variance, n.gain, n.scale, n.level): n for n in noises if n.dark is None}
-    return [*plain.values(), *(noise for noise in noises if noise.dark is not None)]
+def cut_noises(noises: Sequence[FrameNoise], pixels: Any) -> list[FrameNoise]:
+    """Return the noises of some pixels, by any index of rows and columns; what frames share they share still."""
+    darks = {id(noise.dark): noise.dark for noise in noises if noise.dark is not None}
+    cut = {number: dark[pixels] for number, dark in darks.items()}
+    return [noise if noise.dark is None else replace(noise, dark=cut[id(noise.dark)]) for noise in noises]
+
+
+def group_alike(noises: Sequence[FrameNoise]) -> list[tuple[FrameNoise, NDArray[np.float64]]]:
+    """Return the noises that differ in more than their scale, each with the scales of all frames that have it."""
+    groups: dict[tuple[Any, ...], tuple[FrameNoise, list[float]]] = {}
+    for noise in noises:
+        key = noise.read_variance, noise.gain, noise.level, noise.dark_scale, id(noise.dark)
+        groups.setdefault(key, (noise, []))[1].append(noise.scale)
+    return [(noise, np.array(scales)) for noise, scales in groups.values()]
+
+
+def average_variance(noises: Sequence[FrameNoise], signal: Image) -> Image:
+    """Return the mean variance of frames where this signal is expected, in the precision of the signal."""
+    total = np.zeros(signal.shape, signal.dtype)
+    for noise, scales in group_alike(noises):
+        pedestal = noise.find_pedestal()
+        if len(scales) > 1 and scales.min() == scales.max():
+            total += noise.variance(signal) * len(scales)
+        elif _has_electrons(signal, scales, pedestal):
+            # a sum over the frames of scale^2 (read_variance + (signal / scale + pedestal) / gain)
+            total += signal * float(scales.sum() / noise.gain)
+            total += (pedestal / float(noise.gain) + float(noise.read_variance)) * float(scales @ scales)
+        else:
+            for scale in scales:
+                total += replace(noise, scale=float(scale)).variance(signal)
+    total /= len(noises)
+    return total
+
+
+def _has_electrons(signal: Image, scales: Values, pedestal: Any) -> bool:
+    """Return whether every pixel of every frame holds more than nothing, so that none counts as empty."""
+    lowest = signal.min() if signal.size else 0  # NaN is not above zero
+    return bool(lowest >= 0 and (lowest / scales.max() + np.min(pedestal, initial=0) >= 0))
+
+
+def find_least_variance(noises: Sequence[FrameNoise], signal: Image) -> Image:
+    """Return a variance that that of no frame is below where this signal is expected."""
+    least: Image | None = None
+    for noise, scales in group_alike(noises):
+        low, high = float(scales.min()), float(scales.max())
+        if low == high:
+            found = noise.variance(signal)
+        else:
+            pedestal = noise.find_pedestal()
+            light = np.maximum(signal, 0) * low + np.minimum(signal, 0) * high
+            light += np.maximum(pedestal, 0) * low**2 + np.minimum(pedestal, 0) * high**2
+            found = np.maximum(light, 0) / float(noise.gain) + float(noise.read_variance * low**2)
+        least = found if least is None else np.minimum(least, found)
+    assert least is not None, "there are frames"
+    return least
 
 
 def find_variance(
-    combined: Values,
+    combined: Image,
     around: Image,
     noises: Sequence[FrameNoise],
     heard: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None,
     steps: Values,
     settings: dict[str, Any],
-) -> Values:
+) -> Image:
     """Return the variance of a combination; NaN where no value was kept.
 
     Parameters
@@ -64,26 +116,26 @@ def find_variance(
         weights = finite if settings["reject"] == "minmax" else kept
         heard_count = np.maximum(weights.sum(axis=0), 1)
 
-    def average_variance(signal: Image) -> Values:
-        if heard is None and len(list_unlike(noises)) == 1:
-            return np.asarray(noises[0].variance(signal), np.float64)
+    def average(signal: Image) -> Image:
+        if heard is None:
+            return average_variance(noises, signal)
         total = np.zeros(combined.shape)
         for noise, weight in zip(noises, weights, strict=True):
             total += noise.variance(signal) * weight
         return total / heard_count
 
-    signal = choose_signal(combined, around, average_variance(around) / heard_count)
-    variance = np.maximum(average_variance(signal) - ROUNDING_VARIANCE * steps**2, 0)
+    signal = choose_signal(combined, around, average(around) / heard_count)
+    variance = np.maximum(average(signal) - ROUNDING_VARIANCE * steps**2, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        result = variance / count * _look_up(lambda n: find_plain_efficiency(n, settings["method"]), count)
-        result *= _look_up(lambda n: measure_rejection(n, settings)[1], finite_count)
+        left = _look_up(lambda n: find_plain_efficiency(n, settings["method"]), count) / count
+        result = variance * (left * _look_up(lambda n: measure_rejection(n, settings)[1], finite_count))
         if steps.any():
             result += steps**2 * round_median(np.sqrt(variance) / np.where(steps, steps, 1), heard_count)
-    return np.where(count > 0, result, np.nan)
+    return result if heard is None else np.where(count > 0, result, np.nan)
 
 
 def compare_unlike(
-    images: Sequence[Image], noises: Sequence[FrameNoise], levels: Values, settings: dict[str, Any]
+    images: Sequence[AnyImage], noises: Sequence[FrameNoise], levels: Values, settings: dict[str, Any]
 ) -> tuple[Image, Image, Values] | None:
     """Return some signals, how much noisier unlike frames make the combination there, and the share of each frame.
 

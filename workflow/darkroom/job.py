@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from darkroom.products import JobProblem
+from darkroom.problems import JobProblem
 from darkroom.texts import make_printable
 
 

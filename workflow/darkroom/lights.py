@@ -6,24 +6,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from astropy import units as u
-from astropy.nddata import CCDData
 from numpy.typing import NDArray
 
-from darkroom.calibrate import FULL_SCALE, divide_flat, find_slope, remove_pedestal
-from darkroom.cosmic_rays import find_cosmic_rays
+from darkroom.calibrate import FULL_SCALE, find_slope, subtract_pedestal
 from darkroom.detector import Detector
-from darkroom.masters import Master, MasterShelf
-from darkroom.noise import estimate_signal, find_read_variance
-from darkroom.overscan import subtract_overscan, trim_frame
-from darkroom.products import JobProblem
+from darkroom.light_masters import LightMasters
+from darkroom.noise import NEIGHBOURHOOD, estimate_signal, find_read_variance
+from darkroom.prepared_images import prepare_image
+from darkroom.problems import JobProblem
 from darkroom.quality import Bit, find_saturated, flag, has_any
+from darkroom.raw_images import RawImage
 from darkroom.repair import fill_pixels, repair_columns
 from darkroom.sections import parse_section
-from darkroom.uncertainty import add_pedestal_noise, divide_variance
+from darkroom.uncertainty import divide_variance
 
+BAND_PIXELS = 2**16  # so that a band and what is made of it stay in the cache
+MARGIN = NEIGHBOURHOOD // 2
 # What says nothing of the sky; a saturated pixel does say that there is much.
 DEFECT = Bit.BAD | Bit.HOT | Bit.COSMIC_RAY | Bit.LOW_FLAT | Bit.NO_DATA
+
+Image = NDArray[np.float32]
 
 
 @dataclass
@@ -31,16 +33,18 @@ class CalibratedLight:
     """A calibrated light: arrays of shape (rows, columns).
 
     ``data`` in electrons where ``gain`` (e-/ADU) is what it was multiplied by, in ADU where that is None; ``variance``
-    in its unit squared, None where the noise is not known; ``mask`` the bits of `darkroom.quality`.
+    in its unit squared, None where the noise is not known or not wanted; ``mask`` the bits of `darkroom.quality`.
     """
 
-    data: NDArray[np.float32]
-    variance: NDArray[np.float32] | None
+    data: Image
+    variance: Image | None
     mask: NDArray[np.uint8]
     gain: float | None
 
 
-def calibrate_light(raw: CCDData, recipe: dict[str, Any], shelf: MasterShelf, detector: Detector) -> CalibratedLight:
+def calibrate_light(
+    raw: RawImage | Image, recipe: dict[str, Any], masters: LightMasters, detector: Detector
+) -> CalibratedLight:
     """Calibrate a raw light as its recipe says.
 
     Overscan, trim, bias, linearity, dark, flat, electrons, cosmic rays, columns, and what is to become of masked
@@ -49,103 +53,113 @@ def calibrate_light(raw: CCDData, recipe: dict[str, Any], shelf: MasterShelf, de
     Raises
     ------
     JobProblem
-        If a master cannot be read, or cosmic rays are sought where the noise is not known.
+        If cosmic rays are sought where the noise is not known.
     """
     settings = recipe["settings"]
-    bias, dark, flat = (shelf.read(recipe[kind]) for kind in ("bias", "dark", "flat"))
-    scale = recipe["dark"]["scale"] if dark else 1.0
-    counts, limit = trim_frame(raw, settings["overscan"]).data, recipe["saturation"] or FULL_SCALE
-
-    signal = remove_pedestal(
-        subtract_overscan(raw, settings["overscan"]), bias.image if bias else None, linearity=settings["linearity"]
+    bias = masters.bias.image if masters.bias else None
+    image = prepare_image(raw, settings["overscan"], bias, linearity=settings["linearity"])
+    rows, columns = image.shape
+    limit = recipe["saturation"] or FULL_SCALE
+    wanted = settings["uncertainty"] or settings["cosmic_rays"]
+    noise = _LightNoise(recipe, masters, detector, image.shape) if detector.is_known and wanted else None
+    light = CalibratedLight(
+        data=np.empty((rows, columns), np.float32),
+        variance=np.empty((rows, columns), np.float32) if noise else None,
+        mask=np.broadcast_to(masters.mask, (rows, columns)).copy(),
+        gain=detector.gain if settings["unit"] == "electron" else None,
     )
-    light = remove_pedestal(signal, dark=dark.image if dark else None, scale=scale)
-    variance = _find_variance(signal, light, recipe, (bias, dark, scale), detector) if detector.is_known else None
-    mask = _inherit(light.data, [master for master in (bias, dark, flat) if master])
-    saturated = find_saturated(counts, limit, settings["saturation_grow"], settings["saturation_bleed"])
-    flag(mask, saturated, Bit.SATURATED)
-
-    if flat:
-        light, unflattened = divide_flat(light, flat.image, settings["flat_minimum"])
-        flag(mask, unflattened, Bit.LOW_FLAT)
-        if variance is not None:
-            usable = np.where(unflattened, np.float32(1), flat.image.data)
-            variance = divide_variance(variance, light.data, usable, flat.variance)
-    gain = detector.gain if settings["unit"] == "electron" else None
-    if gain:
-        light = CCDData(light.data * np.float32(gain), unit=u.electron)
-        variance = None if variance is None else variance * np.float32(gain**2)
-    flag(mask, ~np.isfinite(light.data), Bit.NO_DATA)
+    full = np.empty((rows, columns), bool)
+    step = max(1, BAND_PIXELS // columns)
+    for start in range(0, rows, step):
+        own = slice(start, min(start + step, rows))
+        # with the rows around that tell what signal to expect
+        band = slice(max(start - MARGIN, 0), own.stop + MARGIN) if noise else own
+        inner = slice(start - band.start, own.stop - band.start)
+        counts = image.read_counts(band)
+        full[own] = counts[inner] >= limit
+        signal = image.prepare(counts, band)
+        data = signal
+        if masters.dark:
+            data = subtract_pedestal(signal.copy(), dark=masters.dark.image[band], scale=masters.dark_scale)
+        variance = noise.find_variance(signal, data, band)[inner] if noise else None
+        data = data[inner]
+        if masters.flat is not None:
+            data /= masters.flat[own]
+            if variance is not None:
+                spread = None if masters.flat_variance is None else masters.flat_variance[own]
+                variance = divide_variance(variance, data, masters.flat[own], spread)
+        if light.gain:
+            data *= np.float32(light.gain)
+        light.data[own] = data
+        if light.variance is not None and variance is not None:
+            light.variance[own] = variance * np.float32(light.gain**2) if light.gain else variance
+        flag(light.mask[own], ~np.isfinite(data), Bit.NO_DATA)
+    saturated = find_saturated(full, True, settings["saturation_grow"], settings["saturation_bleed"])
+    flag(light.mask, saturated, Bit.SATURATED)
     if settings["cosmic_rays"]:
-        if variance is None:
-            name = recipe["frames"][0]["name"]
-            raise JobProblem(
-                f"{name}: cosmic rays need a gain and a read noise, which the frames did not tell; "
-                "detector.gain and detector.read_noise in config.yaml do"
-            )
-        light = _treat_cosmic_rays(light, variance, counts >= limit, mask, settings["cosmic_rays"])
-    return _repair(CalibratedLight(light.data, variance, mask, gain), settings)
+        _treat_cosmic_rays(light, full, recipe)
+    return _repair(light, settings)
 
 
-def _find_variance(
-    signal: CCDData,
-    light: CCDData,
-    recipe: dict[str, Any],
-    masters: tuple[Master | None, Master | None, float],
-    detector: Detector,
-) -> NDArray[np.float32]:
-    """Return the variance of a light before its flat, in ADU^2.
+class _LightNoise:
+    """The noise of a light before its flat, in ADU."""
 
-    ``signal`` still holds its dark, whose electrons are as noisy as those of the sky. Where it holds its bias as well,
-    the light's own electrons count, and what a frame of the dark has by way of noise.
-    """
-    bias, dark, scale = masters
-    assert detector.read_noise is not None, "the detector is known"
-    assert detector.gain is not None, "the detector is known"
-    slope = find_slope(recipe["settings"]["linearity"])
-    read_variance = slope**2 * find_read_variance(detector.read_noise, recipe["settings"]["overscan"], signal.shape)
-    electrons = signal.data
-    if dark and dark.holds_bias:
-        read_variance = dark.frame_variance or read_variance
-        electrons = light.data + dark.uneven_signal
+    def __init__(self, recipe: dict[str, Any], masters: LightMasters, detector: Detector, shape: tuple[int, int]):
+        assert detector.read_noise is not None, "the detector is known"
+        assert detector.gain is not None, "the detector is known"
+        settings, dark = recipe["settings"], masters.dark
+        slope = find_slope(settings["linearity"])
+        self.read_variance = slope**2 * find_read_variance(detector.read_noise, settings["overscan"], shape)
+        self.gain = detector.gain
+        self.pedestal = masters.pedestal_variance
+        self.uneven_signal = None
+        if dark and dark.holds_bias:
+            self.read_variance = dark.frame_variance or self.read_variance
+            self.uneven_signal = dark.uneven_signal
 
-    def find_variance(expected: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-        return np.float32(read_variance) + np.maximum(expected, 0) / np.float32(detector.gain)
+    def find_variance(self, signal: Image, data: Image, band: slice) -> Image:
+        """Return the variance of a band of rows, in ADU^2.
 
-    variance = find_variance(estimate_signal(electrons, find_variance))
-    return add_pedestal_noise(variance, bias, [(dark, scale)] if dark else [], slope).astype(np.float32)
+        ``signal`` still holds its dark, whose electrons are as noisy as those of the sky. Where it holds its bias as
+        well, the electrons of ``data`` count, and what a frame of the dark has by way of noise.
+        """
+        electrons = signal if self.uneven_signal is None else data + self.uneven_signal[band]
+        variance = self._expect(estimate_signal(electrons, self._expect))
+        if self.pedestal is not None:
+            variance += self.pedestal[band]
+        return variance
 
-
-def _inherit(image: NDArray[np.float32], masters: list[Master]) -> NDArray[np.uint8]:
-    """Return the quality plane that a light has from its masters."""
-    mask = np.zeros(image.shape, np.uint8)
-    for master in masters:
-        mask |= master.mask
-    return mask
+    def _expect(self, signal: NDArray[np.floating[Any]]) -> Image:
+        variance = np.maximum(signal, np.float32(0))
+        variance /= np.float32(self.gain)
+        variance += np.float32(self.read_variance)
+        return variance
 
 
-def _treat_cosmic_rays(
-    light: CCDData,
-    variance: NDArray[np.float32],
-    full: NDArray[np.bool_],
-    mask: NDArray[np.uint8],
-    settings: dict[str, Any],
-) -> CCDData:
-    """Flag hits in ``mask``, and clean the light of them where that is wanted; known defects are no hits."""
+def _treat_cosmic_rays(light: CalibratedLight, full: NDArray[np.bool_], recipe: dict[str, Any]) -> None:
+    """Flag hits, and clean the light of them where that is wanted; known defects are no hits."""
+    settings = recipe["settings"]["cosmic_rays"]
+    if light.variance is None:
+        name = recipe["frames"][0]["name"]
+        raise JobProblem(
+            f"{name}: cosmic rays need a gain and a read noise, which the frames did not tell; "
+            "detector.gain and detector.read_noise in config.yaml do"
+        )
+    from darkroom.cosmic_rays import find_cosmic_rays
+
     # the good pixels around a defect that lies too low would look like hits
-    image = np.where(has_any(mask, DEFECT), np.float32(np.nan), light.data)
-    hits, cleaned = find_cosmic_rays(image, variance, full, settings)
-    hits &= ~has_any(mask, DEFECT)
-    flag(mask, hits, Bit.COSMIC_RAY)
-    if settings["action"] == "mask":
-        return light
-    flag(mask, hits, Bit.INTERPOLATED)
-    return CCDData(np.where(hits, cleaned, light.data), unit=light.unit)
+    image = np.where(has_any(light.mask, DEFECT), np.float32(np.nan), light.data)
+    hits, cleaned = find_cosmic_rays(image, light.variance, full, settings)
+    hits &= ~has_any(light.mask, DEFECT)
+    flag(light.mask, hits, Bit.COSMIC_RAY)
+    if settings["action"] == "clean":
+        flag(light.mask, hits, Bit.INTERPOLATED)
+        light.data = np.where(hits, cleaned, light.data)
 
 
 def _repair(light: CalibratedLight, settings: dict[str, Any]) -> CalibratedLight:
     """Repair columns, then keep, fill or blank what is masked; a pixel that the flat cannot serve has no value."""
-    light.data = np.where(has_any(light.mask, Bit.LOW_FLAT | Bit.NO_DATA), np.float32(np.nan), light.data)
+    light.data[has_any(light.mask, Bit.LOW_FLAT | Bit.NO_DATA)] = np.nan
     interpolated = np.zeros(light.mask.shape, bool)
     if settings["repair_columns"]:
         sections = [parse_section(text) for text in settings["repair_columns"]]
@@ -163,6 +177,8 @@ def _repair(light: CalibratedLight, settings: dict[str, Any]) -> CalibratedLight
     if settings["masked"] == "nan":
         doubtful = has_any(light.mask, DEFECT | Bit.SATURATED) & ~has_any(light.mask, Bit.INTERPOLATED)
         light.data[doubtful] = np.nan
+    if not settings["uncertainty"]:  # it served the search for cosmic rays
+        light.variance = None
     if light.variance is not None:
         light.variance[~np.isfinite(light.data)] = np.nan
     return light

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy import units as u
 from astropy.io import fits
-from astropy.nddata import CCDData
 from numpy.typing import NDArray
 
-from darkroom.products import JobProblem
+from darkroom.problems import JobProblem
 from darkroom.stamps import STAMP, read_stamp
 
 
@@ -28,7 +26,7 @@ class Master:
     one frame without signal, in ADU^2.
     """
 
-    image: CCDData
+    image: NDArray[np.float32]
     variance: NDArray[np.float32] | None
     mask: NDArray[np.uint8]
     digest: str
@@ -43,7 +41,7 @@ class Master:
 
         Those that are even over the frame are part of `frame_variance`.
         """
-        return np.maximum(self.image.data - np.nanmedian(self.image.data), 0)
+        return np.maximum(self.image - np.nanmedian(self.image), 0)
 
 
 class MasterShelf:
@@ -101,7 +99,7 @@ def _read_master(path: Path, digest: str) -> Master:
         header = hdus[0].header
         sigma = np.asarray(hdus["UNCERT"].data, dtype=np.float32) if "UNCERT" in hdus else None
         return Master(
-            image=CCDData(np.asarray(hdus[0].data, dtype=np.float32), unit=u.adu),
+            image=np.asarray(hdus[0].data, dtype=np.float32),
             variance=None if sigma is None else sigma**2,
             mask=np.asarray(hdus["MASK"].data, dtype=np.uint8),
             digest=digest,

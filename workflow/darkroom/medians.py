@@ -16,7 +16,7 @@ Band = Callable[[slice], Image]
 
 
 def take_median(values: Sequence[Image]) -> Image:
-    """Return the median of some arrays, element by element; none of them may hold NaN.
+    """Return the median of some arrays, element by element; NaN where one of them is.
 
     By forgetful selection: of more than half of the values, the least and the greatest cannot be in the middle of all.
     As it compares whole arrays, it is ten times as fast as sorting the values of each element.

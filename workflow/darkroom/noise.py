@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from darkroom.efficiency import find_plain_efficiency
 from darkroom.sections import Section, parse_section
@@ -37,7 +36,7 @@ class FrameNoise:
     level : float
         ADU in it that are no electrons, such as a bias that is still held.
     dark : array of float32, shape (rows, columns), optional
-        ADU of dark that were taken off; the electrons are gone, their noise is not.
+        ADU of dark that were taken off, ``dark_scale`` times; the electrons are gone, their noise is not.
     """
 
     read_variance: float
@@ -45,10 +44,14 @@ class FrameNoise:
     scale: float = 1.0
     level: float = 0.0
     dark: NDArray[np.float32] | None = None
+    dark_scale: float = 1.0
 
-    def cut(self, pixels: Any) -> FrameNoise:
-        """Return the noise of some pixels of the frame, by any index of its rows and columns."""
-        return self if self.dark is None else replace(self, dark=self.dark[pixels])
+    def find_pedestal(self) -> Image | float:
+        """Return the ADU of electrons that are no longer, or not yet, part of the image: its dark less its level."""
+        if self.dark is None:
+            return -float(self.level)
+        dark = self.dark if self.dark_scale == 1 else self.dark * np.float32(self.dark_scale)
+        return dark - np.float32(self.level) if self.level else dark
 
     def variance(self, image: Image) -> Image:
         """Return the variance of each pixel, in the units of the scaled image squared and in its precision.
@@ -59,9 +62,7 @@ class FrameNoise:
             The scaled image, or what is expected of it, of the shape of ``dark``. Where it is not finite, or holds less
             than nothing, the noise is that of a pixel without light.
         """
-        counts = image / float(self.scale) - float(self.level)
-        if self.dark is not None:
-            counts += self.dark
+        counts = image / float(self.scale) + self.find_pedestal()
         electrons = np.where(np.isfinite(counts) & (counts > 0), counts, 0) / float(self.gain)
         return (electrons + float(self.read_variance)) * float(self.scale) ** 2
 
@@ -125,14 +126,20 @@ def average_around(image: Image) -> Image:
     """Return the mean of the neighbourhood of each pixel (rows, columns); what is not finite counts as nothing."""
     finite = np.isfinite(image)
     own = image if finite.all() else np.where(finite, image, image.dtype.type(0))
-    rows = uniform_filter1d(own, NEIGHBOURHOOD, axis=1, mode="nearest")
-    # plain sums along columns: running ones, which a filter takes, would depend on where the band of an image begins
-    padded = np.pad(rows, ((NEIGHBOURHOOD // 2, NEIGHBOURHOOD // 2), (0, 0)), mode="edge")
-    around = padded[: len(rows)].copy()
-    for shift in range(1, NEIGHBOURHOOD):
-        around += padded[shift : shift + len(rows)]
-    around *= image.dtype.type(1 / NEIGHBOURHOOD)
+    around = _sum_near(_sum_near(own, 1), 0)
+    around *= image.dtype.type(1 / NEIGHBOURHOOD**2)
     return around
+
+
+def _sum_near(image: Image, axis: int) -> Image:
+    """Return the sums of neighbours along an axis, each by itself: a running one hangs on where a band begins."""
+    margin = [(0, 0), (0, 0)]
+    margin[axis] = (NEIGHBOURHOOD // 2, NEIGHBOURHOOD // 2)
+    near = np.pad(image, margin, mode="edge").swapaxes(0, axis)
+    total = near[: image.shape[axis]] + near[1 : 1 + image.shape[axis]]
+    for shift in range(2, NEIGHBOURHOOD):
+        total += near[shift : shift + image.shape[axis]]
+    return total.swapaxes(0, axis)
 
 
 def choose_signal(image: Image, around: Image, variance: Image) -> Image:

@@ -1,68 +1,63 @@
-"""Overscan: the bias level of each row (or column) taken from the pixels that saw no light, then the trim."""
+"""Overscan: the bias level of each row (or column), measured on the pixels that saw no light, and what a trim keeps."""
 
 from __future__ import annotations
 
 import warnings
 from typing import Any
 
-import ccdproc
 import numpy as np
-from astropy.nddata import CCDData
 from numpy.typing import NDArray
 
+from darkroom.raw_images import RawImage
 from darkroom.sections import Section, parse_section
 
 ROUNDS = 5  # of rejection in a fit
 
+Image = NDArray[np.floating[Any]]
 
-def subtract_overscan(frame: CCDData, settings: dict[str, Any] | None) -> CCDData:
-    """Subtract a frame's overscan level and trim it.
+
+def find_kept(shape: tuple[int, int], settings: dict[str, Any] | None) -> Section:
+    """Return the part of a frame of this shape (rows, columns) that ``trim`` keeps."""
+    rows, columns = shape
+    return parse_section(settings["trim"]) if settings and settings["trim"] else Section(1, columns, 1, rows)
+
+
+def measure_overscan(raw: RawImage | Image, settings: dict[str, Any] | None) -> NDArray[np.float32] | None:
+    """Return a frame's overscan level, to be subtracted from what the trim keeps; None where it has no overscan.
 
     Parameters
     ----------
-    frame : CCDData
-        In ADU, shape (rows, columns).
+    raw : RawImage or array of float32, shape (rows, columns)
+        In ADU.
     settings : dict or None
         ``section`` and ``trim`` in FITS notation or None; ``method``, and for a fit ``order`` and ``sigma``.
-        None leaves the frame as it is.
+        None for a frame that is left as it is.
+
+    Returns
+    -------
+    level : array of float32, shape (rows, 1) or (1, columns) of the trimmed frame
     """
-    trimmed = trim_frame(frame, settings)
     if settings is None or not settings["section"]:
-        return trimmed
-    kept = _find_kept(frame, settings)
+        return None
+    kept = find_kept(raw.shape, settings)
     section = parse_section(settings["section"])
     if section.spans_rows_of(kept):
-        strip, axis = frame.data[kept.slices[0], section.slices[1]], 1
+        strip, axis = raw[kept.slices[0], section.slices[1]], 1
     else:
-        strip, axis = frame.data[section.slices[0], kept.slices[1]], 0
+        strip, axis = raw[section.slices[0], kept.slices[1]], 0
+    return np.expand_dims(_measure_lines(strip, axis, settings).astype(np.float32), axis)
+
+
+def _measure_lines(strip: Image, axis: int, settings: dict[str, Any]) -> NDArray[np.floating[Any]]:
+    """Return the level of each row or column of a strip, measured along ``axis``."""
     if settings["method"] in ("polynomial", "spline"):
-        level = fit_level(strip.mean(axis=axis, dtype=np.float64), settings)
-        strip = np.expand_dims(level.astype(np.float32), axis)
-    elif not np.isfinite(strip).all():  # a pixel without a value must not spread along its row
-        hollow = np.where(np.isfinite(strip), strip, np.nan)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a row without any
-            level = (np.nanmedian if settings["method"] == "median" else np.nanmean)(hollow, axis=axis)
-        strip = np.expand_dims(level.astype(np.float32), axis)
-    return ccdproc.subtract_overscan(
-        trimmed,
-        overscan=CCDData(strip, unit=frame.unit),
-        overscan_axis=axis,
-        median=settings["method"] == "median",
-        add_keyword=None,
-    )
-
-
-def trim_frame(frame: CCDData, settings: dict[str, Any] | None) -> CCDData:
-    """Return the part of a frame that ``trim`` keeps, its values as they are."""
-    if settings is None or not settings["trim"]:
-        return frame
-    return CCDData(frame.data[_find_kept(frame, settings).slices], unit=frame.unit, meta=frame.meta)
-
-
-def _find_kept(frame: CCDData, settings: dict[str, Any]) -> Section:
-    rows, columns = frame.shape
-    return parse_section(settings["trim"]) if settings["trim"] else Section(1, columns, 1, rows)
+        return fit_level(strip.mean(axis=axis, dtype=np.float64), settings)
+    if np.isfinite(strip).all():
+        return np.median(strip, axis=axis) if settings["method"] == "median" else strip.mean(axis=axis)
+    hollow = np.where(np.isfinite(strip), strip, np.nan)  # a pixel without a value must not spread along its row
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a row without any
+        return (np.nanmedian if settings["method"] == "median" else np.nanmean)(hollow, axis=axis)
 
 
 def fit_level(profile: NDArray[np.float64], settings: dict[str, Any]) -> NDArray[np.float64]:

@@ -1,58 +1,24 @@
-"""Files of a job: raw frames read, products and figures written whole or not at all, and true."""
+"""Products of a job: images and figures written whole or not at all, the same content as the same bytes."""
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy import units as u
 from astropy.io import fits
-from astropy.nddata import CCDData
 from numpy.typing import NDArray
 
-from darkroom.links import name_target
+from darkroom.problems import JobProblem
 from darkroom.provenance import stamp_header
 from darkroom.quality import describe_bits
-from darkroom.raw import digest_file
 from darkroom.stamps import STAMP, TABLE, digest_recipe
-from darkroom.texts import make_printable
 
 Image = NDArray[np.floating[Any]]
-
-
-class JobProblem(RuntimeError):
-    """Why a product cannot be made, in one line for a person."""
-
-
-def read_raw(path: str, digest: str) -> CCDData:
-    """Return a raw frame in ADU as float32 (uint16 arithmetic would wrap below zero), with its header.
-
-    Raises
-    ------
-    JobProblem
-        If the frame is gone, damaged, or no longer the one with this ``digest`` that the plan was made for.
-    """
-    shown = make_printable(name_target(path))
-    try:
-        content = io.BytesIO(Path(path).read_bytes())
-        if digest_file(content) != digest:
-            raise JobProblem(f"{shown}: the raw frame has changed since the plan was made; run snakemake again")
-        with warnings.catch_warnings(), fits.open(content, memmap=False) as hdus:
-            warnings.simplefilter("ignore")  # odd cards were dealt with when the frame was listed
-            data, header = hdus[0].data, hdus[0].header
-            return CCDData(np.asarray(data, dtype=np.float32), unit=u.adu, meta=header)
-    except FileNotFoundError:
-        raise JobProblem(f"{shown}: the raw frame is gone since the plan was made; run snakemake again") from None
-    except (OSError, TypeError, ValueError, LookupError, AttributeError, fits.VerifyError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise JobProblem(f"{shown}: the raw frame cannot be read ({reason}); mend it or name it in exclude") from None
 
 
 def write_product(

@@ -30,6 +30,7 @@ SCRIPTS = {
     "bad_pixels": "collect_bad_pixels.py",
 }
 LIBRARIES = ("astropy", "ccdproc", "numpy", "scipy")
+LIGHT_SETTINGS = ("unit", "uncertainty", "mask", "masked", "saturation_grow", "saturation_bleed", "repair_columns")
 Item = Measurement | Master | Certificate | Light | BadPixels
 
 
@@ -141,7 +142,7 @@ def _describe_bad_pixels(found: BadPixels, settings: dict[str, Any]) -> dict[str
 
 def _describe_light(light: Light, settings: dict[str, Any]) -> dict[str, Any]:
     frame, rules = light.frame, settings["lights"]
-    chosen = {key: rules[key] for key in ("unit", "masked", "saturation_grow", "saturation_bleed", "repair_columns")}
+    chosen = {key: rules[key] for key in LIGHT_SETTINGS}
     return {
         **_describe_place(light, "light"),
         "frames": [_describe_frame(frame)],

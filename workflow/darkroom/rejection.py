@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
-import ccdproc
 import numpy as np
-from astropy import units as u
-from astropy.nddata import CCDData
 from numpy.typing import NDArray
+
+from darkroom.medians import take_median
 
 # The standard deviation of a normal distribution in units of its median absolute deviation.
 SIGMA_PER_MAD = 1.482602218505602
@@ -18,6 +16,7 @@ SIGMA_PER_MAD = 1.482602218505602
 P90 = 1.6448536269514722
 # Chance, and hits in up to two of five frames, make the MAD of N values larger than it is of many: by up to 1 + 20/N.
 MAD_EXCESS = 20
+FEW = 128  # images whose median is taken by comparing whole images; of more, each pixel's values are put in order
 
 Values = NDArray[np.float64]
 # Where an image (rows, columns) is expected, the standard deviation of each frame (images, rows, columns).
@@ -40,17 +39,15 @@ def find_rejected(
 
 
 def average_kept(stack: Values, rejected: NDArray[np.bool_], method: str) -> Values:
-    """Return the mean or median of what was not rejected of a stack (images, rows, columns); NaN where all was."""
-    combiner = ccdproc.Combiner(
-        [CCDData(layer, unit=u.adu, mask=hidden) for layer, hidden in zip(stack, rejected, strict=True)],
-        dtype=np.float64,
-    )
-    combine = combiner.median_combine if method == "median" else combiner.average_combine
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a pixel without a value in any image is to be NaN
-        # ccdproc's uncertainty is not used, and the default one costs more than the rest
-        result = combine(uncertainty_func=lambda data, axis, **_: np.zeros(data.shape[1:]))
-    return np.where(result.mask, np.nan, result.data) if result.mask is not None else result.data
+    """Return the mean or median of what was not rejected of a stack (images, ...); NaN where all was.
+
+    The same as `ccdproc.Combiner` gives for a stack with this mask.
+    """
+    if method == "median":
+        return find_median(np.where(rejected, np.nan, stack))
+    count = np.count_nonzero(~rejected, axis=0)
+    total = np.where(rejected, 0, stack).sum(axis=0)
+    return np.where(count, total, np.nan) / np.maximum(count, 1)
 
 
 def find_outliers(
@@ -64,9 +61,9 @@ def find_outliers(
     is the MAD times 1.4826, but not less than the rounding: where most frames agree to the last digit the MAD is zero,
     and every other value would be rejected. Values within the MAD, half of them all, are always kept.
     """
-    middle = _find_median(stack)
+    middle = find_median(stack)
     distance = np.abs(stack - middle)
-    spread = _find_median(distance)
+    spread = find_median(distance)
     with np.errstate(invalid="ignore"):
         if expect_noise is None:
             deviation = np.maximum(SIGMA_PER_MAD * spread, rounding)
@@ -86,8 +83,14 @@ def find_extremes(stack: Values, low: int, high: int) -> NDArray[np.bool_]:
     return ((rank < low) | (rank >= count - high)) & (low + high < count)
 
 
-def _find_median(stack: Values) -> Values:
-    """Return the median of the values of each pixel that are not NaN; NaN where none is."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.nanmedian(stack, axis=0) if np.isnan(stack).any() else np.median(stack, axis=0)
+def find_median(stack: Values) -> Values:
+    """Return the median of the values of each pixel of a stack (images, ...) that are not NaN; NaN where none is."""
+    if not np.isnan(stack).any():
+        middle = take_median(list(stack)) if len(stack) <= FEW else np.median(stack, axis=0)
+        return np.asarray(middle, np.float64)
+    ordered = np.sort(stack, axis=0)  # NaN comes last
+    count = np.count_nonzero(~np.isnan(stack), axis=0)
+    low, high = (
+        np.take_along_axis(ordered, np.maximum(place, 0)[None], axis=0)[0] for place in ((count - 1) // 2, count // 2)
+    )
+    return np.where(count, (low + high) / 2, np.nan)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from astropy.nddata import CCDData
 from numpy.typing import NDArray
 
-from darkroom.calibrate import FULL_SCALE, find_slope, judge_flat, measure_level, remove_pedestal
+from darkroom.calibrate import FULL_SCALE, find_slope, judge_flat, measure_level
 from darkroom.detector import Detector
 from darkroom.illumination import Illumination, measure_illumination
 from darkroom.masters import Master, MasterShelf
 from darkroom.noise import ROUNDING_VARIANCE, FrameNoise, find_read_variance
-from darkroom.overscan import subtract_overscan, trim_frame
-from darkroom.products import read_raw
+from darkroom.prepared_images import PreparedImage, prepare_image
+from darkroom.raw_images import HELD, RawImage, read_raw
 from darkroom.read_out import measure_read_out
 from darkroom.uncertainty import add_pedestal_noise
 
@@ -32,12 +33,13 @@ Image = NDArray[np.floating[Any]]
 class Stack:
     """The frames that a master is combined of.
 
-    ``images`` in ADU times ``scales``, arrays of shape (rows, columns); ``levels`` of flats in ADU; ``saturated`` how
-    many frames were full at each pixel; ``frames`` the recipe's entries of those that were kept, and ``left_out`` why
-    the others were not. ``bias`` and ``darks``, with the factors they had, are what was taken off them.
+    ``images`` in ADU times ``scales``, of shape (rows, columns), prepared row by row when they are asked for;
+    ``levels`` of flats in ADU; ``saturated`` how many frames were full at each pixel; ``frames`` the recipe's entries
+    of those that were kept, and ``left_out`` why the others were not. ``bias`` and ``darks``, with the factors they
+    had, are what was taken off them.
     """
 
-    images: list[Image] = field(default_factory=list)
+    images: list[PreparedImage] = field(default_factory=list)
     scales: list[float] = field(default_factory=list)
     levels: list[float] = field(default_factory=list)
     frames: list[dict[str, Any]] = field(default_factory=list)
@@ -75,62 +77,105 @@ class Stack:
         return 2 * self.saturated >= len(self.images)
 
 
-def prepare_stack(recipe: dict[str, Any], raw_paths: Sequence[str], shelf: MasterShelf, detector: Detector) -> Stack:
-    """Read the raw frames of a master and take off them what its recipe says.
+@dataclass(frozen=True, eq=False)
+class _Entry:
+    """A frame of a stack as it was read: what it is, how bright, where it was full."""
+
+    frame: dict[str, Any]
+    header: fits.Header
+    image: PreparedImage
+    dark: tuple[Master, float] | None
+    level: float
+    full: NDArray[np.bool_] | None
+    left_out: str
+
+
+def prepare_stack(
+    recipe: dict[str, Any], raw_paths: Sequence[str], shelf: MasterShelf, detector: Detector, threads: int = 1
+) -> Stack:
+    """Read the raw frames of a master and find out what is to be taken off them, as its recipe says.
 
     Biases are as they are, less their overscan; darks less their bias, per second where the master is a rate; flats
-    less bias and dark, each divided by its level. Flats that are too faint or saturated are left out.
+    less bias and dark, each divided by its level. Flats that are too faint or saturated are left out. Each frame is
+    read once; those that do not fit in memory together are read again, row by row, when they are combined.
 
     Raises
     ------
     JobProblem
         If a frame or a master cannot be read.
     """
-    settings = recipe["settings"]
     bias = shelf.read(recipe["bias"])
-    stack = Stack(bias=bias, bias_factor=find_slope(settings.get("linearity")))
+    stack = Stack(bias=bias, bias_factor=find_slope(recipe["settings"].get("linearity")))
     if not _is_noise_known(recipe["kind"], detector):
         stack.noises = None
-    signals: dict[tuple[int, float], Image] = {}  # of darks, one for all frames that had it
-    for frame, path in zip(recipe["frames"], raw_paths, strict=True):
+    for frame in recipe["frames"]:
+        _find_dark(frame, shelf)  # one thread reads the masters
+    fits_in_memory = sum(os.path.getsize(path) for path in raw_paths if os.path.exists(path)) <= HELD
+
+    def read(item: tuple[dict[str, Any], str]) -> _Entry:
+        frame, path = item
         raw = read_raw(path, frame["digest"])
-        dark, factor = _find_dark(frame, shelf)
-        image = _calibrate(raw, recipe, bias, dark, factor)
-        scale = 1.0
-        if recipe["kind"] == "flat":
-            if reason := judge_flat(raw.data, image, settings, recipe["saturation"]):
-                stack.left_out.append(f"{frame['name']}: {reason}")
-                continue
-            level = measure_level(image, "mean" if settings["scale"] == "mean" else "median")
-            stack.levels.append(level)
-            scale = 1.0 if settings["scale"] == "none" else 1 / level
-        elif recipe["kind"] == "dark" and recipe["per_second"]:
-            scale = 1 / frame["exposure"]
-        stack.images.append(image * np.float32(scale))
-        stack.scales.append(scale)
-        stack.frames.append(frame)
-        stack.headers.append(raw.header)
-        if dark is not None:
-            stack.darks.append((dark, factor))
-            if (id(dark), factor) not in signals:
-                signals[id(dark), factor] = (
-                    dark.uneven_signal if dark.holds_bias else dark.image.data * np.float32(factor)
-                )
-        _count_saturated(stack, raw, recipe)
-        if stack.noises is not None:
-            noise = _describe_noise(image, scale, recipe, detector)
-            if dark is not None:
-                variance = (dark.holds_bias and dark.frame_variance) or noise.read_variance
-                noise = replace(noise, read_variance=variance, dark=signals[id(dark), factor])
-            stack.noises.append(noise)
+        entry = _look_at(frame, raw, recipe, bias, _find_dark(frame, shelf))
+        if not fits_in_memory:
+            raw.release()
+        return entry
+
+    with ThreadPoolExecutor(threads) as pool:
+        for entry in pool.map(read, zip(recipe["frames"], raw_paths, strict=True)):
+            _add_frame(stack, entry, recipe, detector)
     if stack.noises and recipe["holds_bias"]:
         _measure_whole_darks(stack)
     return stack
 
 
+def _look_at(
+    frame: dict[str, Any], raw: RawImage, recipe: dict[str, Any], bias: Master | None, dark: tuple[Master, float] | None
+) -> _Entry:
+    """Measure the level of a frame, find where it is full, and judge it if it is a flat."""
+    settings, everything = recipe["settings"], slice(None)
+    image = prepare_image(raw, settings["overscan"], bias.image if bias else None, linearity=settings.get("linearity"))
+    if dark is not None:
+        image = replace(image, dark=dark[0].image, dark_scale=dark[1])
+    counts = image.read_counts(everything)
+    full = counts >= (recipe["saturation"] or FULL_SCALE)
+    level, reason = 1.0, ""
+    if recipe["kind"] == "flat":
+        signal = image.prepare(counts, everything)
+        reason = judge_flat(raw, signal, settings, recipe["saturation"])
+        level = measure_level(signal, "mean" if settings["scale"] == "mean" else "median")
+    elif recipe["kind"] == "dark" and recipe["holds_bias"]:
+        level = measure_level(image.prepare(counts, everything), "median")
+    return _Entry(frame, raw.header, image, dark, level, full if full.any() else None, reason)
+
+
+def _add_frame(stack: Stack, entry: _Entry, recipe: dict[str, Any], detector: Detector) -> None:
+    """Add a frame to a stack, or why it is left out."""
+    frame, scale = entry.frame, 1.0
+    if entry.left_out:
+        stack.left_out.append(f"{frame['name']}: {entry.left_out}")
+        return
+    if recipe["kind"] == "flat":
+        stack.levels.append(entry.level)
+        scale = 1.0 if recipe["settings"]["scale"] == "none" else 1 / entry.level
+    elif recipe["kind"] == "dark" and recipe["per_second"]:
+        scale = 1 / frame["exposure"]
+    stack.images.append(entry.image.times(scale))
+    stack.scales.append(scale)
+    stack.frames.append(frame)
+    stack.headers.append(entry.header)
+    if entry.dark is not None:
+        stack.darks.append(entry.dark)
+    if stack.saturated is None:
+        stack.saturated = np.zeros(entry.image.shape, np.uint16)
+    if entry.full is not None:
+        stack.saturated += entry.full
+    if stack.noises is not None:
+        stack.noises.append(_describe_noise(entry, scale, recipe, detector))
+
+
 def _measure_whole_darks(stack: Stack) -> None:
     """Replace the noise of darks that hold their bias by that of pairs: their even dark current cannot be told."""
-    measured = measure_read_out(stack.images)
+    measured = measure_read_out(image[:] for image in stack.images)
     if measured and stack.noises:
         variance = measured.find_noise().value ** 2 + ROUNDING_VARIANCE
         stack.noises = [replace(noise, read_variance=variance) for noise in stack.noises]
@@ -149,46 +194,35 @@ def split_by_level(stack: Stack) -> tuple[Image, Image] | tuple[None, None]:
 
 def _average(stack: Stack, chosen: NDArray[np.intp]) -> Image:
     """Return the mean of some flats, each divided by its level."""
-    total = np.zeros_like(stack.images[0])
+    total = np.zeros(stack.images[0].shape, np.float32)
     for number in chosen:
-        total += stack.images[number] / np.float32(stack.levels[number] * stack.scales[number])
-    return total / np.float32(len(chosen))
+        total += stack.images[number].times(1 / (stack.levels[number] * stack.scales[number]))[:]
+    total /= np.float32(len(chosen))
+    return total
 
 
 def _is_noise_known(kind: str, detector: Detector) -> bool:
     return detector.read_noise is not None if kind == "bias" else detector.is_known
 
 
-def _describe_noise(image: Image, scale: float, recipe: dict[str, Any], detector: Detector) -> FrameNoise:
-    """Return the noise of a frame from which no dark was taken."""
+def _describe_noise(entry: _Entry, scale: float, recipe: dict[str, Any], detector: Detector) -> FrameNoise:
+    """Return the noise of a frame, with that of the dark that was taken off it."""
     assert detector.read_noise is not None, "the noise is known"
-    read_variance = find_read_variance(detector.read_noise, recipe["settings"]["overscan"], image.shape)
+    read_variance = find_read_variance(detector.read_noise, recipe["settings"]["overscan"], entry.image.shape)
     read_variance *= find_slope(recipe["settings"].get("linearity")) ** 2
     if recipe["kind"] == "bias":
         return FrameNoise(read_variance, gain=np.inf)  # it holds no electrons
     assert detector.gain is not None, "the noise is known"
-    level = measure_level(image, "median") if recipe["holds_bias"] else 0.0
-    return FrameNoise(read_variance, detector.gain, scale, level)
+    noise = FrameNoise(read_variance, detector.gain, scale, entry.level if recipe["holds_bias"] else 0.0)
+    if entry.dark is None:
+        return noise
+    dark, factor = entry.dark
+    if dark.holds_bias:
+        return replace(noise, read_variance=dark.frame_variance or read_variance, dark=dark.uneven_signal)
+    return replace(noise, dark=dark.image, dark_scale=factor)
 
 
-def _find_dark(frame: dict[str, Any], shelf: MasterShelf) -> tuple[Master | None, float]:
+def _find_dark(frame: dict[str, Any], shelf: MasterShelf) -> tuple[Master, float] | None:
     used = frame.get("dark")
-    return (shelf.read(used), used["scale"]) if used else (None, 1.0)
-
-
-def _calibrate(raw: CCDData, recipe: dict[str, Any], bias: Master | None, dark: Master | None, factor: float) -> Image:
-    settings = recipe["settings"]
-    return remove_pedestal(
-        subtract_overscan(raw, settings["overscan"]),
-        bias.image if bias else None,
-        dark.image if dark else None,
-        factor,
-        settings.get("linearity"),
-    ).data
-
-
-def _count_saturated(stack: Stack, raw: CCDData, recipe: dict[str, Any]) -> None:
-    full = trim_frame(raw, recipe["settings"]["overscan"]).data >= (recipe["saturation"] or FULL_SCALE)
-    if stack.saturated is None:
-        stack.saturated = np.zeros(full.shape, np.uint16)
-    stack.saturated += full
+    dark = shelf.read(used)
+    return (dark, used["scale"]) if used and dark else None

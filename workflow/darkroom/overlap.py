@@ -1,0 +1,54 @@
+"""Overlap: while one item is worked on, the next is read and the last one written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
+from typing import Any
+
+from darkroom.problems import JobProblem
+
+WAITING = 1  # results that may wait for the disk; of more, the memory would run away
+
+
+def overlap(
+    items: Iterable[Any],
+    read: Callable[[Any], Any],
+    work: Callable[[Any, Any], Any],
+    write: Callable[[Any, Any], None],
+) -> Iterator[tuple[Any, JobProblem | None]]:
+    """Yield each item once it is read, worked on and written, in their order, with what kept it from that.
+
+    ``read(item)`` and ``write(item, result)`` run in a thread each, ``work(item, content)`` in the caller's. At most
+    two items that were read, and two results, are held.
+    """
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        pending: list[tuple[Any, Future[None]]] = []
+        previous: tuple[Any, Future[Any]] | None = None
+        for item in chain(items, [None]):
+            following = None if item is None else (item, reader.submit(read, item))
+            if previous is not None:
+                item, content = previous
+                try:
+                    result = work(item, content.result())
+                except JobProblem as problem:
+                    yield from map(_finish, pending)
+                    pending = []
+                    yield item, problem
+                else:
+                    while len(pending) > WAITING - 1:
+                        yield _finish(pending.pop(0))
+                    pending.append((item, writer.submit(write, item, result)))
+                    del result
+            previous = following
+        yield from map(_finish, pending)
+
+
+def _finish(written: tuple[Any, Future[None]]) -> tuple[Any, JobProblem | None]:
+    item, future = written
+    try:
+        future.result()
+    except JobProblem as problem:
+        return item, problem
+    return item, None
