@@ -23,6 +23,7 @@ from darkroom.prepare import Prepared, prepare
 from tests.bench.competitors import enter_darkroom
 from tests.bench.night import NIGHTS, Night, write_night
 from tests.bench.report import describe_machine
+from tests.bench.rules import ask_rules
 from tests.bench.timed import measure
 from tests.running import REPOSITORY
 
@@ -90,8 +91,8 @@ def read_spans(nights: Prepared, begun: float) -> dict[str, Span]:
     return spans
 
 
-def describe_job(nights: Prepared, job: Job) -> dict[str, Any]:
-    """Return what `one_job` needs to run a job's script."""
+def describe_job(nights: Prepared, job: Job, threads: int) -> dict[str, Any]:
+    """Return what `one_job` needs to run a job's script with so many threads."""
     results = Path(nights.results)
     return {
         "kind": job.kind,
@@ -105,13 +106,13 @@ def describe_job(nights: Prepared, job: Job) -> dict[str, Any]:
         "output": [str(results / path) for path in job.products],
         "log": str(results / job.log),
         "params": {"warn_only": nights.if_failed == "warn"},
-        "threads": 1,
+        "threads": threads,
     }
 
 
-def write_job(nights: Prepared, job: Job, path: Path) -> list[str]:
+def write_job(nights: Prepared, job: Job, path: Path, threads: int = 1) -> list[str]:
     """Write what `one_job` needs to `path`, take the job's products away, and return the command that makes them."""
-    described = describe_job(nights, job)
+    described = describe_job(nights, job, threads)
     path.write_text(json.dumps(described))
     Path(described["log"]).parent.mkdir(parents=True, exist_ok=True)
     for product in described["output"]:
@@ -119,7 +120,7 @@ def write_job(nights: Prepared, job: Job, path: Path) -> list[str]:
     return [sys.executable, str(Path(__file__).with_name("one_job.py")), str(path)]
 
 
-def sample_job(nights: Prepared, job: Job, folder: Path) -> dict[str, dict[str, float]]:
+def sample_job(nights: Prepared, job: Job, folder: Path, threads: int = 1) -> dict[str, dict[str, float]]:
     """Run a job by itself; return the seconds of its shares (``all`` of them, too), and of functions that calculate.
 
     Raises
@@ -129,7 +130,7 @@ def sample_job(nights: Prepared, job: Job, folder: Path) -> dict[str, dict[str, 
     """
     shares = folder / "shares.json"
     shares.unlink(missing_ok=True)
-    command = write_job(nights, job, folder / "job.json")
+    command = write_job(nights, job, folder / "job.json", threads)
     begun = time.perf_counter()
     done = subprocess.run([*command, str(begun), str(shares)], cwd=folder, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - begun
@@ -220,9 +221,10 @@ def draw_up_budget(night: Night, folder: Path, cores: int) -> list[str]:
     planned = [time_planning(darkroom.prepare(each), raw, each)[0] for each in dry]
     first = {name: median(each[name] for each in planned) for name in planned[0]}
     last = median(time_planning(darkroom.prepare(place), raw, place)[1] for _ in range(DRY_RUNS))
+    told = ask_rules(raw, dry[0] / "asked", cores=cores)
     sampled, functions = {}, Counter()
     for name, job in nights.jobs.items():
-        found = sample_job(nights, job, place)
+        found = sample_job(nights, job, place, told[job.products[0]]["threads"])
         sampled[name] = found["shares"]
         functions.update(found["functions"])
     lines = tabulate_run(account_for_run(run.seconds, [*spans.values()], first, last))
