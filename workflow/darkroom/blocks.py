@@ -93,24 +93,34 @@ def measure_blocks(grid: Grid, sample: Image, usable: NDArray[np.bool_], floor: 
         The standard deviation that is expected at least; no clip is tighter. Most of the values of a quiet camera agree
         to the last digit.
     """
-    values = grid.cut(sample).astype(np.float64)
-    start = grid.cut(usable) & np.isfinite(values)
-    values[~start] = 0
-    number = start.sum(axis=1)
-    deviation = np.maximum(find_quantile(np.abs(values - find_quantile(values, start, 0.5)), start, 0.9) / P90, floor)
-    residual = values - find_quantile(values, start, 0.5)
-    plane = _lay_plane(grid)
-    enough = number > max(plane.shape[0] / 2, 6)
+    bands = [slice(start, start + grid.side) for start in range(0, len(sample), grid.side)]
+    found = [_measure_band(grid.cut(sample[band]), grid.cut(usable[band]), _lay_plane(grid), floor) for band in bands]
+    return BlockStatistics(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+
+def _measure_band(
+    sample: Image, usable: NDArray[np.bool_], plane: NDArray[np.float32], floor: float
+) -> tuple[Values, Values, Values]:
+    """Return levels, deviations and degrees of freedom of blocks, shape (blocks, pixels)."""
+    values = sample.astype(np.float32)
+    usable = usable & np.isfinite(values)
+    middle = find_quantile(values, usable, 0.5)
+    values -= middle  # what is left can be measured in float32
+    values[~usable] = 0
+    enough = np.count_nonzero(usable, axis=1) > max(len(plane) / 2, 6)
+    away = np.abs(values)
+    deviation = np.maximum(find_quantile(away, usable, 0.9) / P90, floor)
     for _ in range(ROUNDS):
-        kept = start & (np.abs(residual) <= CLIP * deviation)
-        coefficients = _fit_planes(values, kept, plane, enough)
-        residual = values - coefficients @ plane.T
-        freedom = kept.sum(axis=1) - 3
-        variance = np.where(kept, residual**2, 0).sum(axis=1) / np.maximum(freedom, 1) / CLIPPED_VARIANCE
+        kept = usable & (away <= (CLIP * deviation).astype(np.float32))
+        coefficients = _fit_planes(values * kept, kept, plane, enough)
+        away = np.abs(values - coefficients.astype(np.float32) @ plane.T)
+        freedom = np.count_nonzero(kept, axis=1) - 3
+        near = np.where(kept, away, np.float32(0))
+        variance = np.vecdot(near, near).astype(np.float64) / np.maximum(freedom, 1) / CLIPPED_VARIANCE
         deviation = np.maximum(np.sqrt(variance), floor)[:, None]
-    enough &= freedom > max(plane.shape[0] / 2, 6) - 3
-    level, spread = (np.where(enough, each, np.nan) for each in (coefficients[:, 0], np.sqrt(variance)))
-    return BlockStatistics(level, spread, np.where(enough, freedom, 0).astype(np.float64))
+    enough &= freedom > max(len(plane) / 2, 6) - 3
+    level, spread = (np.where(enough, each, np.nan) for each in (coefficients[:, 0] + middle[:, 0], np.sqrt(variance)))
+    return level, spread, np.where(enough, freedom, 0).astype(np.float64)
 
 
 def average_blocks(grid: Grid, sample: Image, usable: NDArray[np.bool_]) -> Values:
@@ -121,7 +131,7 @@ def average_blocks(grid: Grid, sample: Image, usable: NDArray[np.bool_]) -> Valu
         return np.where(kept.any(axis=1), total, np.nan) / np.maximum(kept.sum(axis=1), 1)
 
 
-def measure_spread(values: Values) -> float:
+def measure_spread(values: Image) -> float:
     """Return the robust rms of finite values about their median, from what nine of ten lie within; NaN of none."""
     finite = values[np.isfinite(values)]
     return float(np.quantile(np.abs(finite - np.median(finite)), 0.9) / P90) if finite.size else float("nan")
@@ -154,28 +164,39 @@ def fit_surface(grid: Grid, values: Values, degree: int) -> tuple[Values, Values
 
 def make_terms(x: NDArray[Any], y: NDArray[Any], shape: tuple[int, int]) -> list[Values]:
     """Return 1, x, y, x^2, x y, y^2 at pixels (from 0) of an image, where x and y run from -1 to 1 across it."""
-    rows, columns = shape
-    x, y = 2 * x / max(columns - 1, 1) - 1, 2 * y / max(rows - 1, 1) - 1
+    x, y = place_in_field(x, y, shape)
     return [np.ones_like(x), x, y, x**2, x * y, y**2]
 
 
-def _lay_plane(grid: Grid) -> Values:
+def place_in_field(x: NDArray[Any], y: NDArray[Any], shape: tuple[int, int]) -> tuple[Values, Values]:
+    """Return where pixels (from 0) of an image lie, x and y from -1 to 1 across it."""
+    rows, columns = shape
+    return 2 * x / max(columns - 1, 1) - 1, 2 * y / max(rows - 1, 1) - 1
+
+
+def _lay_plane(grid: Grid) -> NDArray[np.float32]:
     """Return constant, x and y, from -1 to 1, at the pixels of a block, shape (pixels, 3)."""
     y, x = np.meshgrid(np.linspace(-1, 1, grid.side), np.linspace(-1, 1, grid.width), indexing="ij")
-    return np.stack([np.ones(x.size), x.ravel(), y.ravel()], axis=1)
+    return np.stack([np.ones(x.size), x.ravel(), y.ravel()], axis=1).astype(np.float32)
 
 
-def _fit_planes(values: Values, kept: NDArray[np.bool_], plane: Values, enough: NDArray[np.bool_]) -> Values:
-    """Return the plane through the kept pixels of each block, shape (blocks, 3); zeros where they are not enough."""
-    weights = kept.astype(np.float64)
+def _fit_planes(
+    values: NDArray[np.float32], kept: NDArray[np.bool_], plane: NDArray[np.float32], enough: NDArray[np.bool_]
+) -> Values:
+    """Return the plane through the kept pixels of each block, shape (blocks, 3); zeros where they are not enough.
+
+    The values of the others are zero.
+    """
     pairs = (plane[:, :, None] * plane[:, None, :]).reshape(len(plane), -1)
-    normal = (weights @ pairs).reshape(-1, 3, 3) + 1e-9 * np.eye(3)
-    return np.where(enough[:, None], np.linalg.solve(normal, ((weights * values) @ plane)[:, :, None])[:, :, 0], 0)
+    normal = (kept.astype(np.float32) @ pairs).reshape(-1, 3, 3) + 1e-6 * np.eye(3)
+    return np.where(
+        enough[:, None], np.linalg.solve(normal, (values @ plane)[:, :, None].astype(np.float64))[:, :, 0], 0
+    )
 
 
-def find_quantile(values: Values, usable: NDArray[np.bool_], fraction: float) -> Values:
+def find_quantile(values: Image, usable: NDArray[np.bool_], fraction: float) -> Image:
     """Return the value in each line below which this fraction of its usable ones lie, shape (lines, 1)."""
-    ordered = np.sort(np.where(usable, values, np.inf), axis=1)
+    ordered = np.sort(np.where(usable, values, values.dtype.type(np.inf)), axis=1)
     place = np.minimum((fraction * usable.sum(axis=1)).astype(int), values.shape[1] - 1)
     found = np.take_along_axis(ordered, place[:, None], axis=1)
     return np.where(np.isfinite(found), found, 0)

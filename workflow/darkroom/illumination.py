@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darkroom.blocks import fit_surface, lay_grid, make_terms, measure_blocks
+from darkroom.blocks import fit_surface, lay_grid, measure_blocks, place_in_field
+from darkroom.medians import take_median
+from darkroom.prepared_images import AnyImage
 
 SAMPLE = 2**16  # pixels that tell it
 FLOOR = 1e-6  # of the ratio of two flats, far below its noise
@@ -30,33 +32,40 @@ class Illumination:
     level: float
     rows: NDArray[np.int_] | None = None
 
-    def cut(self, band: slice = slice(None)) -> NDArray[np.float64]:
+    def cut(self, band: slice = slice(None)) -> NDArray[np.float32]:
         """Return the surface on a band of rows of the image, shape (rows, columns)."""
         rows = np.arange(self.shape[0]) if self.rows is None else self.rows
-        y, x = rows[band][:, None], np.arange(self.shape[1])[None, :]
-        terms = make_terms(x, y, self.shape)
-        return sum((c * term for c, term in zip(self.coefficients, terms, strict=True)), np.zeros((y.size, x.size)))
+        x, y = place_in_field(np.arange(self.shape[1]), rows[band], self.shape)
+        one, along, up, along_twice, across, up_twice = self.coefficients
+        of_rows = (one + up * y + up_twice * y**2).astype(np.float32)[:, None]
+        of_columns = (along * x + along_twice * x**2).astype(np.float32)
+        return of_rows + of_columns + (across * y).astype(np.float32)[:, None] * x.astype(np.float32)
 
 
-def measure_illumination(images: Sequence[Image], levels: Sequence[float]) -> list[Illumination]:
+def measure_illumination(images: Sequence[AnyImage], levels: Sequence[float]) -> list[Illumination]:
     """Measure by what smooth factor each image differs from the median of all.
 
     Parameters
     ----------
-    images : sequence of arrays, shape (rows, columns)
+    images : sequence of arrays or PreparedImage, shape (rows, columns)
         Not finite pixels take no part. Stars and shadows hardly do, since such a surface does not follow them.
     levels : sequence of float
         Theirs, in units of their median; what counts where an image is too small to tell more.
     """
     rows, columns = images[0].shape
     grid = lay_grid((rows, columns), SAMPLE)
-    samples = np.stack([image[grid.rows] for image in images])
-    middle = np.median(samples, axis=0)  # NaN where one is
-    usable = np.isfinite(middle) & (middle > 0)
+    measured: list[list[NDArray[np.float64]]] = [[] for _ in images]
+    for start in range(0, grid.rows.size, grid.side):  # a band of blocks at a time, for the memory
+        samples = [np.asarray(image[grid.rows[start : start + grid.side]], np.float32) for image in images]
+        middle = take_median(samples)  # NaN where one is
+        usable = np.isfinite(middle) & (middle > 0)
+        middle = np.where(usable, middle, np.float32(1))
+        for sample, of_image in zip(samples, measured, strict=True):
+            ratio = np.where(usable, sample, np.float32(1)) / middle
+            of_image.append(measure_blocks(grid, ratio, usable, FLOOR).level)
     found = []
-    for sample, level in zip(samples, levels, strict=True):
-        ratio = np.where(usable, sample, 1) / np.where(usable, middle, 1)
-        coefficients, _ = fit_surface(grid, measure_blocks(grid, ratio, usable, FLOOR).level, 2)
+    for of_image, level in zip(measured, levels, strict=True):
+        coefficients, _ = fit_surface(grid, np.concatenate(of_image), 2)
         if not np.isfinite(coefficients).all():
             coefficients = np.array([level, 0.0, 0.0, 0.0, 0.0, 0.0])
         found.append(Illumination(coefficients, grid.shape, level))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darkroom.blocks import Grid, average_blocks, fit_surface, measure_blocks, measure_spread
+from darkroom.calibrate import measure_level
 from darkroom.leave_one_out import Trial
 from darkroom.limits import Limits, exceeds, name_limit, rank, say_percent
 from darkroom.masters import Master
@@ -22,16 +23,21 @@ Figures = dict[str, Any]
 
 
 def judge_gradient(
-    stack: Stack, grid: Grid, usable: NDArray[np.bool_], master: Master, limits: Limits
+    stack: Stack, samples: Sequence[Image], grid: Grid, usable: NDArray[np.bool_], master: Master, limits: Limits
 ) -> tuple[Figures, list[str]]:
-    """Judge level and gradient: from end to end of the plane that fits best, relative to its middle."""
-    sample = master.image.data[grid.rows]
+    """Judge level and gradient: from end to end of the plane that fits best, relative to its middle.
+
+    ``samples`` are the frames on the rows of the grid; ``usable`` says which of their pixels count.
+    """
+    sample = master.image[grid.rows]
     blocks = average_blocks(grid, sample, usable & np.isfinite(sample))
     (middle, along, up), _ = fit_surface(grid, blocks, 1)
     gradient = 2 * (abs(along) + abs(up)) / middle if middle > 0 else math.nan
     limit = limits.get("flat_gradient")
     line = f"a gradient of {say_percent(gradient)} from end to end of the field ({name_limit(limits, 'flat_gradient')})"
-    return {"level": _measure_flat_level(stack), "gradient": gradient}, [line] if exceeds(gradient, limit) else []
+    return {"level": _measure_flat_level(stack, samples), "gradient": gradient}, [line] if exceeds(
+        gradient, limit
+    ) else []
 
 
 def judge_steadiness(trials: list[Trial], limits: Limits) -> tuple[Figures, list[str]]:
@@ -46,9 +52,9 @@ def judge_steadiness(trials: list[Trial], limits: Limits) -> tuple[Figures, list
 
 def judge_change(grid: Grid, master: Master, previous: Master | None, limits: Limits) -> tuple[Figures, list[str]]:
     """Judge the ratio to the previous flat: the rms of its blocks, and that of its pixels beyond the noise."""
-    if previous is None or previous.image.data.shape != master.image.data.shape:
+    if previous is None or previous.image.shape != master.image.shape:
         return {"change": None, "pixel_change": None}, []
-    new, old = (flat.image.data[grid.rows] for flat in (master, previous))
+    new, old = (flat.image[grid.rows] for flat in (master, previous))
     usable = (master.mask[grid.rows] == 0) & (previous.mask[grid.rows] == 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         usable &= (new > 0) & (old > 0) & np.isfinite(new) & np.isfinite(old)
@@ -67,11 +73,8 @@ def judge_change(grid: Grid, master: Master, previous: Master | None, limits: Li
     return {"change": change, "pixel_change": pixels}, [line] if exceeds(change, limit) else []
 
 
-def _measure_flat_level(stack: Stack) -> float:
+def _measure_flat_level(stack: Stack, samples: Sequence[Image]) -> float:
     """Return the median level of flat frames in ADU, whether or not they were divided by it."""
-    levels = [np.median(image[::5, ::5][np.isfinite(image[::5, ::5])]) / scale for image, scale in _pair(stack)]
+    pairs = zip(samples, stack.scales, strict=True)
+    levels = stack.levels or [measure_level(sample[:, ::5], "median") / scale for sample, scale in pairs]
     return float(np.median(levels)) if levels else math.nan
-
-
-def _pair(stack: Stack) -> Iterable[tuple[Image, float]]:
-    return zip(stack.images, stack.scales, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from darkroom.blocks import Grid, average_blocks, fit_surface, measure_blocks, measure_spread
 from darkroom.combine import combine_images
+from darkroom.combined_noise import cut_noises
 from darkroom.noise import ROUNDING_NOISE
 from darkroom.stacks import Stack
 
@@ -51,7 +53,12 @@ class Trial:
 
 
 def try_frames(
-    stack: Stack, recipe: dict[str, Any], master: Image, grid: Grid, usable: NDArray[np.bool_]
+    stack: Stack,
+    samples: Sequence[Image],
+    recipe: dict[str, Any],
+    master: Image,
+    grid: Grid,
+    usable: NDArray[np.bool_],
 ) -> list[Trial]:
     """Return the trials of up to three frames: the first, the middle and the last.
 
@@ -59,35 +66,35 @@ def try_frames(
     ----------
     stack, recipe
         The prepared frames, in order of time, and the recipe of their master.
-    master : array, shape (rows, columns)
+    samples : sequence of arrays, shape (rows of the grid, columns)
+        The frames, on the sample on which they are compared.
+    master : array, shape (rows of the grid, columns)
         The combination of them all; a flat's level is of no account.
     grid : Grid
-        The sample on which they are compared.
+        Where the sample lies.
     usable : array of bool, shape (rows of the grid, columns)
         Which pixels count.
     """
-    count = len(stack.images)
+    count = len(samples)
     if count < 2:
         return []
-    images = [image[grid.rows] for image in stack.images]
-    noises = None if stack.noises is None else [noise.cut(grid.rows) for noise in stack.noises]
+    noises = None if stack.noises is None else cut_noises(stack.noises, grid.rows)
     flat = recipe["kind"] == "flat"
     illumination = stack.illumination and [replace(one, rows=grid.rows) for one in stack.illumination]
-    sample = master[grid.rows]
     trials = []
     for number in sorted({round(place) for place in np.linspace(0, count - 1, min(count, TRIED))}):
         others = [other for other in range(count) if other != number]
         combined = combine_images(
-            [images[other] for other in others],
+            [samples[other] for other in others],
             recipe["settings"]["combine"],
             None if noises is None else [noises[other] for other in others],
             [stack.scales[other] for other in others],
             illumination and [illumination[other] for other in others],
         )
-        image, scale = images[number], stack.scales[number]
-        expected, variance, whole, ratio = combined.data, combined.variance, sample, 1.0
+        image, scale = samples[number], stack.scales[number]
+        expected, variance, whole, ratio = combined.data, combined.variance, master, 1.0
         if flat:
-            whole = sample * np.float32(_find_ratio(image, sample, usable))
+            whole = master * np.float32(_find_ratio(image, master, usable))
         if flat and recipe["settings"]["scale"] == "none":  # they are alike but for their level
             ratio = _find_ratio(image, expected, usable)
             expected = expected * np.float32(ratio)
@@ -105,15 +112,17 @@ def try_frames(
     return trials
 
 
-def measure_departures(stack: Stack, image: Image, grid: Grid, usable: NDArray[np.bool_]) -> list[float]:
+def measure_departures(
+    samples: Sequence[Image], scales: Sequence[float], master: Image, usable: NDArray[np.bool_]
+) -> list[float]:
     """Return by how many times its noise each frame's level lies from the master, of frames that are not normalised.
 
     A frame less the mean of all is (N - 1) / N of what it is less the mean of the others, and so is its noise.
     """
     departures = []
     good = usable[:, ::5]  # an odd step meets every colour of a mosaic
-    for frame, scale in zip(stack.images, stack.scales, strict=True):
-        apart = (frame[grid.rows, ::5] - image[grid.rows, ::5])[good].astype(np.float64)
+    for sample, scale in zip(samples, scales, strict=True):
+        apart = (sample[:, ::5] - master[:, ::5])[good]
         apart = apart[np.isfinite(apart)]
         if apart.size:
             departures.append(abs(float(np.median(apart))) / max(measure_spread(apart), ROUNDING_NOISE * scale))
