@@ -1,11 +1,12 @@
 # Plans while Snakemake parses; the rules look up what the plan says.
 import sys
 
-from darkroom.prepare import PlanError, prepare, read_prepared, show_scripts_this_library
+from darkroom.prepare import PlanError, prepare, read_prepared
 from darkroom.progress import follow, summarise, warn
 from darkroom.settings import SettingsError
+from darkroom.surroundings import prepare_surroundings
 
-show_scripts_this_library()
+prepare_surroundings()
 
 if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
     sys.exit("darkroom: --cores 0: nothing can run on no cores; give 1 or more, or 'all'")

@@ -26,7 +26,7 @@ PLANNER |= {
     "measurements",
     "findings",
 }
-PLANNER |= {"plan_masters", "misses", "recipe_changes", "temperatures", "quantities", "processed"}
+PLANNER |= {"surroundings", "plan_masters", "misses", "recipe_changes", "temperatures", "quantities", "processed"}
 
 
 def imports_of(text):

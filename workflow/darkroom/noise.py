@@ -16,6 +16,7 @@ from darkroom.sections import Section, parse_section
 ROUNDING_VARIANCE = 1 / 12
 ROUNDING_NOISE = ROUNDING_VARIANCE**0.5
 NEIGHBOURHOOD = 5  # pixels on a side
+REACH = NEIGHBOURHOOD // 2
 CONSISTENT = 4.0  # standard deviations within which a pixel agrees with its neighbourhood
 
 Image = NDArray[np.floating[Any]]
@@ -126,26 +127,34 @@ def average_around(image: Image) -> Image:
     """Return the mean of the neighbourhood of each pixel (rows, columns); what is not finite counts as nothing."""
     finite = np.isfinite(image)
     own = image if finite.all() else np.where(finite, image, image.dtype.type(0))
-    around = _sum_near(_sum_near(own, 1), 0)
+    wide = np.empty((image.shape[0], image.shape[1] + 2 * REACH), image.dtype)
+    wide[:, REACH:-REACH], wide[:, :REACH], wide[:, -REACH:] = own, own[:, :1], own[:, -1:]
+    across = _sum_five(wide.T).T
+    high = np.concatenate([across[:1]] * REACH + [across] + [across[-1:]] * REACH)
+    around = _sum_five(high)
     around *= image.dtype.type(1 / NEIGHBOURHOOD**2)
     return around
 
 
-def _sum_near(image: Image, axis: int) -> Image:
-    """Return the sums of neighbours along an axis, each by itself: a running one hangs on where a band begins."""
-    margin = [(0, 0), (0, 0)]
-    margin[axis] = (NEIGHBOURHOOD // 2, NEIGHBOURHOOD // 2)
-    near = np.pad(image, margin, mode="edge").swapaxes(0, axis)
-    total = near[: image.shape[axis]] + near[1 : 1 + image.shape[axis]]
-    for shift in range(2, NEIGHBOURHOOD):
-        total += near[shift : shift + image.shape[axis]]
-    return total.swapaxes(0, axis)
+def _sum_five(lines: Image) -> Image:
+    """Return the sums of five neighbouring lines, each by itself: a running one hangs on where a band begins."""
+    pairs = lines[:-1] + lines[1:]
+    fours = pairs[:-2] + pairs[2:]
+    fives: Image = np.add(fours[:-1], lines[4:], out=fours[:-1])
+    return fives
 
 
 def choose_signal(image: Image, around: Image, variance: Image) -> Image:
     """Return the mean around each pixel where that agrees with the pixel, which has this variance, else its own."""
-    own = np.where(np.isfinite(image), image, image.dtype.type(0))
-    return np.where((own - around) ** 2 <= CONSISTENT**2 * variance, around, own)
+    with np.errstate(invalid="ignore"):
+        distance = image - around
+        distance *= distance
+        by_itself = ~(distance <= CONSISTENT**2 * variance)
+    chosen = around.copy()
+    if by_itself.any():
+        own = image[by_itself]
+        chosen[by_itself] = np.where(np.isfinite(own), own, 0)
+    return chosen
 
 
 def round_median(noise: Image, number: NDArray[np.int_]) -> Image:

@@ -117,12 +117,6 @@ def read_prepared(config: dict[str, Any]) -> Prepared:
     return Prepared(**stored)
 
 
-def show_scripts_this_library() -> None:
-    """Have scripts import the library that made the plan, even where another checkout of it is installed."""
-    library = str(Path(__file__).parents[1])
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH")]))
-
-
 COLUMNS_SHOWN = [column for column in COLUMNS if column not in ("path", "mtime_ns")]
 
 
