@@ -12,7 +12,7 @@ export HOME := $(CURDIR)/.venv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo verify-installation bench lint test test-cosmics lock clean
+.PHONY: help env demo verify-installation bench bench-memory lint test test-cosmics lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ verify-installation: env  ## reduce a simulated night and hold it against the tr
 # make bench BENCH="--night long --rounds 5"; docs/speed.md has all of it.
 bench: env  ## time the workflow beside other ways to calibrate a night
 	$(BIN)/python -m tests.bench $(BENCH)
+
+bench-memory: env  ## measure the peak memory of 100 and of 200 flats of 4096 x 4096 (minutes, 8 GB of disk)
+	$(BIN)/python -m tests.bench.memory
 
 lint: env  ## check style and types
 	$(BIN)/ruff check .

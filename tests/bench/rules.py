@@ -33,9 +33,9 @@ snakemake.cli.main(sys.argv[1:])
 """
 
 
-def ask_rules(raw: Path, results: Path, *targets: str, cores: int = 2) -> Mapping[str, dict[str, Any]]:
+def ask_rules(raw: Path, results: Path, cores: int = 2) -> Mapping[str, dict[str, Any]]:
     """Return ``threads`` and ``mem_mb`` of each job that is to be run, by its first product below results."""
-    arguments: Sequence[str] = ["-s", str(REPOSITORY / "Snakefile"), "-n", *targets, "--cores", str(cores)]
+    arguments: Sequence[str] = ["-s", str(REPOSITORY / "Snakefile"), "-n", "--cores", str(cores)]
     command = [sys.executable, "-c", ASKING, *arguments, "--config", f"raw={raw}", f"results={results}"]
     done = subprocess.run(command, cwd=results.parent, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 
 from darkroom.prepare import prepare
 from tests.bench import __main__ as bench
-from tests.bench import agreement, budget, competitors, one_job, report, timed
+from tests.bench import agreement, budget, competitors, memory, one_job, report, rules, timed
 from tests.bench.night import FLAT_SIGNAL, NIGHTS, SKY, Night, Pixels, write_night
 from tests.camera import Camera
 
@@ -302,3 +302,22 @@ def test_budget_runs_a_job_again_by_itself(raw, tmp_path):
     assert 0.5 * shares["all"] < sum(seconds for role, seconds in shares.items() if role != "all") <= shares["all"]
     with pytest.raises(RuntimeError, match="no benchmark"):
         budget.read_spans(nights, 0.0)
+
+
+def test_rules_tell_threads_and_memory_of_every_job(raw, tmp_path):
+    told = rules.ask_rules(raw, tmp_path / "results")
+    nights = prepare({"raw": str(raw), "results": str(tmp_path / "results")})
+    assert set(told) == {job.products[0] for job in nights.jobs.values()}
+    assert all(given["threads"] >= 1 and given["mem_mb"] > 50 for given in told.values())
+
+
+def test_copies_of_flats_are_frames_of_their_own(tmp_path):
+    write_night(Night(1, 1, memory.NIGHT.flats, 0, size=32), tmp_path)
+    memory.copy_flats(tmp_path / "flat_V", 10)
+    paths = sorted((tmp_path / "flat_V").glob("*.fits"))
+    assert len(paths) == 10
+    assert len({fits.getval(path, "DATE-OBS") for path in paths}) == 10
+    assert len({path.read_bytes() for path in paths}) == 10
+    np.testing.assert_array_equal(fits.getdata(paths[9]), fits.getdata(paths[1]))
+    with fits.open(paths[9]) as hdus:
+        hdus.verify("exception")
