@@ -3,22 +3,23 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
-from math import ceil, hypot
+from math import ceil, hypot, prod
 from typing import TextIO
 
 import numpy as np
 
 from darkroom.calibrate import find_slope, judge_flat, linearise, measure_level
 from darkroom.job import read_job, report_to
+from darkroom.medians import take_median
 from darkroom.noise import ROUNDING_VARIANCE, find_read_variance
-from darkroom.pairs import Measured, choose_pairs, combine_measured
+from darkroom.pairs import Measured, choose_pairs, choose_rows, combine_measured
 from darkroom.photon_transfer import measure_gain
-from darkroom.prepared_images import prepare_image
+from darkroom.prepared_images import PreparedImage, prepare_image
 from darkroom.products import write_figures
-from darkroom.raw_images import read_raw
+from darkroom.raw_images import RawImage, read_raw
 from darkroom.read_out import measure_read_out
 
-PIXELS = 2**22  # in pairs; they give the read noise to 0.05 % and the gain to 0.1 %
+PIXELS = 2**22  # in pairs, in evenly spread bands; they give the read noise to 0.05 % and the gain to 0.1 %
 LEAST_PAIRS = 4  # of large frames, so that a disturbed one is outvoted
 PEDESTAL_FRAMES = 3
 
@@ -28,23 +29,28 @@ def measure_detector(recipe: dict, raw_paths: list[str], product: str, log: Text
     frames = sorted(
         zip(recipe["frames"], raw_paths, strict=True), key=lambda each: (each[0]["start"] or "", each[0]["name"])
     )
-    unlit, flats = choose_unlit(frames), [each for each in frames if each[0]["role"] == "flat"]
+    unlit, flats = choose_unlit(frames), group_flats(frames)
     gains, left_out, read_out, read_noise = [], [], None, None
     if unlit:
-        samples = [read_frame(*each, settings) for each in unlit[:PEDESTAL_FRAMES]]
-        bias = np.median([image for _, image in samples], axis=0)
+        raw, image = read_frame(*unlit[0], settings)
+        wanted = max(LEAST_PAIRS, ceil(PIXELS / prod(image.shape)))
+        fewest = min(wanted, len(unlit) // 2, sum(len(own) // 2 for own in flats.values()) or wanted)
+        rows = choose_rows(image.shape, PIXELS // max(fewest, 1))
         # flats count from where the overscan is zero, the saturation from where the raw frame is
-        raw, image = samples[0]
-        offset = measure_level(prepare_image(raw, settings["overscan"]).read_counts(slice(None)) - image, "median")
-        wanted = max(LEAST_PAIRS, ceil(PIXELS / bias.size))
-        read_out = measure_read_out(read_unlit(unlit, wanted, settings))
+        offset = measure_level(image.read_counts(rows) - image[rows], "median")
+        samples = {0: image[rows]}
+        numbers = [number for pair in choose_pairs(len(unlit), wanted)[:wanted] for number in pair]
+        for number in numbers:
+            if number not in samples:
+                samples[number] = read_frame(*unlit[number], settings)[1][rows]
+        bias = take_median(list(samples.values())[:PEDESTAL_FRAMES])
+        read_out = measure_read_out(samples[number] for number in numbers)
     if read_out is not None:
         pixel = read_out.pixel.value
         of_overscan = find_read_variance(pixel, settings["overscan"], raw.shape) - pixel**2 - ROUNDING_VARIANCE
         read_noise = read_out.find_noise(of_overscan)
-        read_flats = partial(read_good_flats, wanted=wanted, bias=bias, recipe=recipe, left_out=left_out)
-        for name in sorted({frame["filter"] or "" for frame, _ in flats}):
-            own = [each for each in flats if (each[0]["filter"] or "") == name]
+        read_flats = partial(read_good_flats, wanted=wanted, rows=rows, bias=bias, settings=settings, left_out=left_out)
+        for own in flats.values():
             full = settings["saturation"]
             full = None if full is None else straighten(full - offset, float(np.nanmedian(bias)), settings)
             gains.append(measure_gain(read_flats(own), pixel * find_slope(settings["linearity"]), bias, full))
@@ -66,30 +72,36 @@ def choose_unlit(frames: list) -> list:
     return biases if len(biases) >= 2 or len(shortest_darks) < 2 else shortest_darks
 
 
-def read_frame(frame: dict, path: str, settings: dict) -> tuple:
-    """The frame as it was read, and its image in ADU with the overscan off."""
+def group_flats(frames: list) -> dict[str, list]:
+    """The flats of each filter, in the order of their names."""
+    groups: dict[str, list] = {}
+    for each in frames:
+        if each[0]["role"] == "flat":
+            groups.setdefault(each[0]["filter"] or "", []).append(each)
+    return dict(sorted(groups.items()))
+
+
+def read_frame(frame: dict, path: str, settings: dict) -> tuple[RawImage, PreparedImage]:
+    """The frame as it was read, and its image in ADU with the overscan off, of which rows can be asked for."""
     raw = read_raw(path, frame["digest"])
-    return raw, prepare_image(raw, settings["overscan"])[:]
+    return raw, prepare_image(raw, settings["overscan"])
 
 
-def read_unlit(unlit: list, wanted: int, settings: dict) -> Iterator[np.ndarray]:
-    for pair in choose_pairs(len(unlit), wanted)[:wanted]:
-        for number in pair:
-            yield read_frame(*unlit[number], settings)[1]
-
-
-def read_good_flats(flats: list, wanted: int, bias: np.ndarray, recipe: dict, left_out: list) -> Iterator[np.ndarray]:
-    """As many pairs of flats as are wanted, of which neither is too faint or saturated."""
-    settings, given = recipe["settings"], 0
+def read_good_flats(
+    flats: list, wanted: int, rows: np.ndarray, bias: np.ndarray, settings: dict, left_out: list
+) -> Iterator[np.ndarray]:
+    """These rows of as many pairs of flats as are wanted, of which neither is too faint or saturated."""
+    given = 0
     for pair in choose_pairs(len(flats), wanted):
         images = []
         for frame, path in (flats[number] for number in pair):
             raw, image = read_frame(frame, path, settings)
-            reason = judge_flat(raw, image - bias, settings, settings["saturation"])
+            sample = image[rows]
+            reason = judge_flat(raw, sample - bias, settings, settings["saturation"])
             if reason:
                 left_out.append(f"{frame['name']}: {reason}")
             else:
-                images.append(straighten(image, bias, settings))
+                images.append(straighten(sample, bias, settings))
         if len(images) == 2:
             yield from images
             given += 1

@@ -11,9 +11,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from astropy.io import fits
+from scipy.ndimage import median_filter
 
 from darkroom.blocks import fit_surface, lay_grid, measure_blocks
-from darkroom.certify import certify_stack
+from darkroom.certify import _average_lines, _smooth_profile, certify_stack
 from darkroom.combine import combine_images
 from darkroom.masters import Master
 from darkroom.noise import FrameNoise
@@ -429,6 +430,45 @@ def test_the_sample_of_a_large_frame_is_whole_bands_spread_over_it():
     assert grid.rows.max() == 4095
     values = np.arange(grid.rows.size * 2048).reshape(-1, 2048)
     assert sorted(grid.cut(values).ravel().tolist()) == values.ravel().tolist()
+
+
+class RowsAlone:
+    """An image of which whole rows of a sample can be read, and nothing else."""
+
+    def __init__(self, image, times):
+        self.image, self.shape, self.times = image, image.shape, times
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, np.ndarray)
+        assert rows.ndim == 1
+        assert rows.size <= self.shape[0] / 2
+        self.times.append(rows.size)
+        return self.image[rows]
+
+
+@pytest.mark.parametrize("kind", ["bias", "dark", "flat"])
+def test_only_a_sample_of_rows_is_read_of_each_frame_and_once(kind):
+    case = Case(kind, Camera(shape=(1024, 512), seed=1), 5, 1)
+    master, times = case.make(), []
+    expected = certify_stack(case.stack, case.recipe, master, master, LIMITS)
+    case.stack.images = [RowsAlone(image, times) for image in case.stack.images]
+    assert certify_stack(case.stack, case.recipe, master, master, LIMITS) == expected
+    assert len(times) == 5
+
+
+@pytest.mark.parametrize("shape", [(130, 70), (64, 200), (200, 1), (7, 9)])
+def test_the_structure_of_lines_is_that_of_a_whole_image_at_once(shape):
+    image = np.random.default_rng(1).normal(1000, 3, shape)
+    image[np.random.default_rng(2).random(shape) < 0.1] = np.nan
+    image[:, 0] = image[3] = np.nan
+    level = float(np.nanmedian(image)) if np.isfinite(image).any() else 0.0
+    columns, rows = _average_lines(image.astype(np.float32), np.float32(level))
+    for axis, found in ((0, columns), (1, rows)):
+        kept = np.isfinite(image)
+        total = np.where(kept, image - level, 0).sum(axis=axis)
+        np.testing.assert_allclose(found, total / np.maximum(kept.sum(axis=axis), 1), atol=1e-4)
+        smooth = median_filter(found, min(33, found.size), mode="nearest")
+        np.testing.assert_array_equal(_smooth_profile(found), smooth)
 
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "certify_master.py"

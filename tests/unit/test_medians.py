@@ -22,6 +22,14 @@ def test_the_median_of_arrays_is_that_of_numpy(number):
         np.testing.assert_array_equal(values, before)
 
 
+@pytest.mark.parametrize("number", range(1, 10))
+def test_what_is_nan_in_one_of_the_arrays_is_nan_in_their_median(number):
+    for place in range(number):
+        values = np.random.default_rng(number).normal(0, 1, (number, 30))
+        values[place, 3] = np.nan
+        np.testing.assert_array_equal(take_median(list(values)), np.median(values, axis=0))
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (4, 3), (60, 71), (200, 33)])
 @pytest.mark.parametrize("band", [1, 500, 10**6])
 def test_the_running_median_is_that_of_astroscrappy_whatever_the_bands(shape, band, monkeypatch):

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.ndimage import maximum_filter
 
-from darkroom.pairs import Measured, choose_pairs, combine_measured
+from darkroom.pairs import Measured, choose_pairs, choose_rows, combine_measured, cut_into_blocks, measure_variance
 from darkroom.photon_transfer import measure_gain
 from darkroom.raw import digest_file
 from darkroom.read_out import measure_read_out
@@ -259,6 +260,44 @@ def test_pairs_are_spread_over_the_night():
         for wanted in range(12):
             pairs = choose_pairs(count, wanted)
             assert sorted(pairs) == [(first, first + 1) for first in range(0, count - 1, 2)]
+
+
+@pytest.mark.parametrize("shape", [(4096, 2048), (2048, 4096), (5000, 300), (700, 1111), (300, 5000), (40, 9), (1, 1)])
+@pytest.mark.parametrize("pixels", [1, 2**18, 2**20])
+def test_rows_of_a_sample_are_spread_over_the_frame_and_cut_into_the_same_blocks(shape, pixels):
+    rows = choose_rows(shape, pixels)
+    assert rows[0] == 0
+    assert rows[-1] == shape[0] - 1
+    assert (np.diff(rows) > 0).all()
+    assert rows.size * shape[1] >= min(pixels, shape[0] * shape[1])
+    numbers = np.broadcast_to(np.arange(shape[0], dtype=np.float32)[:, None], shape)
+    whole, sample = ([band[0] for band in cut_into_blocks([image])] for image in (numbers, numbers[rows]))
+    assert whole[0].shape == sample[0].shape
+    for blocks in sample:  # none of them holds rows from far apart
+        assert (np.diff(blocks, axis=1) == 1).all()
+
+
+def test_a_sample_of_rows_tells_as_much_as_fewer_whole_frames():
+    camera, rng = Camera(shape=(1536, 600)), np.random.default_rng(17)
+    rows = choose_rows(camera.shape, camera.shape[0] * camera.shape[1] // 3)
+    assert rows.size == 512
+    biases, flats = take_biases(camera, rng, 6), take_flats(camera, rng, 6)
+    noise = measure_read_out([image[rows] for image in biases]).pixel
+    gain = measure_gain([image[rows] for image in flats], noise.value, camera.bias_pattern()[rows], camera.saturation)
+    assert noise.value == pytest.approx(camera.read_noise / camera.gain, abs=4 * noise.error)
+    assert gain.value == pytest.approx(camera.gain, abs=4 * gain.error)
+    fewer = measure_read_out(biases[:2]).pixel, measure_gain(flats[:2], 8 / 1.5, camera.bias_pattern())
+    assert noise.error < 1.5 * fewer[0].error
+    assert gain.error < 1.5 * fewer[1].error
+
+
+def test_what_is_around_an_outlier_goes_with_it():
+    blocks = np.random.default_rng(18).normal(0, 1, (3, 20, 30))
+    outliers = np.zeros(blocks.shape, bool)
+    outliers[0, 5, 7] = outliers[0, 0, 29] = outliers[2, 19, 12] = True
+    blocks[outliers] = 100
+    kept = measure_variance(blocks)[2]
+    np.testing.assert_array_equal(~kept, maximum_filter(outliers, size=(1, 5, 5), mode="constant"))
 
 
 def run_script(folder, frames, camera):

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
 
 from darkroom.noise import Image
 from darkroom.rejection import P90, SIGMA_PER_MAD
@@ -47,13 +46,31 @@ def pair_up(frames: Iterable[Image]) -> Iterator[tuple[Image, Image]]:
     return zip(one_by_one, one_by_one, strict=False)  # an odd one at the end has no partner
 
 
+def choose_rows(shape: tuple[int, int], pixels: int) -> NDArray[np.int_]:
+    """Return the numbers of rows that hold about so many pixels of a frame, in evenly spread bands as high as a block.
+
+    All rows of a frame that has hardly more pixels, or too few rows for blocks as large as those of the whole frame.
+    """
+    rows, columns = shape
+    side = _find_side(rows, columns)
+    bands = max(8, math.ceil(pixels / (side * columns)))
+    if bands >= rows // side:
+        return np.arange(rows)
+    tops = np.linspace(0, rows - side, bands).round().astype(int)
+    return (tops[:, None] + np.arange(side)).ravel()
+
+
+def _find_side(rows: int, columns: int) -> int:
+    return min(BLOCK, max(8, min(rows, columns) // 8))
+
+
 def cut_into_blocks(images: Sequence[Image]) -> Iterator[list[Blocks]]:
     """Yield the blocks of images of one shape, (blocks, height, width) each, a band of rows after the other.
 
     The few rows and columns that remain at the end take no part.
     """
     rows, columns = images[0].shape
-    side = min(BLOCK, max(8, min(rows, columns) // 8))
+    side = _find_side(rows, columns)
     height, width = (length // max(1, length // side) for length in (rows, columns))
     across = columns // width
     for top in range(0, rows - height + 1, height):
@@ -100,9 +117,12 @@ def find_quantile(blocks: Blocks, fraction: float) -> Values:
 
 def _grow(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return what is marked in each block with its neighbours in a square."""
-    touched = marked.any(axis=(1, 2))
-    width = 2 * GROWTH + 1
-    marked[touched] = maximum_filter(marked[touched], size=(1, width, width), mode="constant")
+    touched = np.flatnonzero(marked.any(axis=(1, 2)))
+    if touched.size:
+        height, width = marked.shape[1:]
+        wide = np.pad(marked[touched], [(0, 0), (GROWTH, GROWTH), (GROWTH, GROWTH)])
+        rows = np.logical_or.reduce([wide[:, shift : shift + height] for shift in range(2 * GROWTH + 1)])
+        marked[touched] = np.logical_or.reduce([rows[:, :, shift : shift + width] for shift in range(2 * GROWTH + 1)])
     return marked
 
 
