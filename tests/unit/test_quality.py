@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from astropy.io import fits
+from scipy.ndimage import maximum_filter
 
-from darkroom.quality import MEANINGS, Bit, describe_bits, find_saturated
+from darkroom.quality import MEANINGS, Bit, describe_bits, find_saturated, flag, flag_no_data, grow_mask, has_any
 
 BITS = {"BAD": 1, "HOT": 2, "SATURATED": 4, "COSMIC_RAY": 8, "LOW_FLAT": 16, "NO_DATA": 32, "INTERPOLATED": 64}
 
@@ -65,3 +66,22 @@ def test_whole_counts_are_taken_as_they_are():
     raw[1, 1] = 65535
     assert find_saturated(raw, 65535, 0, 0).sum() == 1
     assert find_saturated(raw, 65535, 1, 0).all()
+
+
+def test_bits_are_set_where_they_are_told_and_stay_otherwise():
+    image = np.array([[1, np.nan, 3], [np.inf, 5, -np.inf]], np.float32)
+    mask = flag_no_data(image)
+    assert mask.dtype == np.uint8
+    assert mask.tolist() == [[0, 32, 0], [32, 0, 32]]
+    flag(mask[:, 1:], image[:, 1:] > 2, Bit.HOT | Bit.BAD)  # a view is written to
+    assert mask.tolist() == [[0, 32, 3], [32, 3, 32]]
+    assert has_any(mask, Bit.HOT | Bit.SATURATED).tolist() == [[False, False, True], [False, True, False]]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 50), (40, 41)])
+@pytest.mark.parametrize(("up", "across"), [(0, 0), (1, 0), (0, 5), (3, 2), (60, 60)])
+def test_a_mask_grows_as_by_a_filter_over_rectangles(shape, up, across):
+    mask = np.random.default_rng(1).random(shape) < 0.02
+    mask[0, 0] = True
+    expected = maximum_filter(mask, size=(2 * up + 1, 2 * across + 1), mode="constant", cval=0)
+    np.testing.assert_array_equal(grow_mask(mask, up, across), expected)

@@ -80,6 +80,25 @@ def test_columns_up_to_four_wide_are_filled_and_larger_squares_stay():
     np.testing.assert_array_equal(image, before)
 
 
+def test_any_square_of_five_stays_wherever_it_is_and_nothing_less():
+    shape = (12, 14)
+    rng = np.random.default_rng(9)
+    for number in range(60):
+        bad = rng.random(shape) < (0.1, 0.6, 0.9)[number % 3]
+        if number % 2:
+            y, x = rng.integers(0, shape[0] - 4), rng.integers(0, shape[1] - 4)
+            bad[y : y + 5, x : x + 5] = True
+        wide = np.zeros(shape, bool)
+        for y in range(shape[0] - 4):
+            for x in range(shape[1] - 4):
+                if bad[y : y + 5, x : x + 5].all():
+                    wide[y : y + 5, x : x + 5] = True
+        filled = fill_pixels(np.ones(shape, np.float32), bad)[2]
+        good = np.pad(~bad, 2)
+        enough = np.array([[good[y : y + 5, x : x + 5].sum() >= 3 for x in range(shape[1])] for y in range(shape[0])])
+        np.testing.assert_array_equal(filled, bad & ~wide & enough)
+
+
 def test_a_column_that_meets_a_large_region_is_filled_up_to_it():
     bad = place((slice(None), 20), (slice(10, 20), slice(15, 25)))
     _, _, interpolated = fill_pixels(simulate(), bad)

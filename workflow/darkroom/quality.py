@@ -44,12 +44,12 @@ def describe_bits(header: fits.Header) -> None:
 
 def flag_no_data(image: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Return a quality plane in which only what is not finite is flagged."""
-    return np.where(np.isfinite(image), 0, Bit.NO_DATA).astype(np.uint8)
+    return ~np.isfinite(image) * np.uint8(Bit.NO_DATA)
 
 
 def flag(mask: NDArray[np.uint8], where: NDArray[np.bool_], bits: int) -> None:
     """Set bits in a quality plane, in place."""
-    mask[where] |= np.uint8(bits)
+    mask |= where * np.uint8(bits)
 
 
 def has_any(mask: NDArray[np.uint8], bits: int) -> NDArray[np.bool_]:
@@ -74,10 +74,23 @@ def find_saturated(raw: NDArray[np.number[Any]], level: float, grow: int = 0, bl
     full = raw >= level
     if not full.any() or max(grow, bleed) < 1:
         return full
-    from scipy.ndimage import maximum_filter
+    return grow_mask(full, grow, grow) | grow_mask(full, bleed, 0)
 
-    saturated = full.copy()
-    for reach in ((grow, grow), (bleed, 0)):
-        if max(reach) > 0:
-            saturated |= maximum_filter(full, size=[2 * pixels + 1 for pixels in reach], mode="constant", cval=0)
-    return saturated
+
+def grow_mask(mask: NDArray[np.bool_], up: int, across: int) -> NDArray[np.bool_]:
+    """Return a mask that is set, too, within so many rows up and down, and columns to both sides, of where it was."""
+    for axis, reach in ((0, up), (1, across)):
+        if reach > 0:
+            wide = np.pad(mask, [(reach, reach) if each == axis else (0, 0) for each in (0, 1)])
+            mask = join_runs(wide, 2 * reach + 1, axis, np.logical_or)
+    return mask
+
+
+def join_runs(mask: NDArray[np.bool_], length: int, axis: int, join: np.ufunc) -> NDArray[np.bool_]:
+    """Return what a logical operation makes of each run of so many pixels along an axis, which gets shorter by it."""
+    joined, done = np.moveaxis(mask, axis, 0), 1
+    while done < length:  # doubled, as each is what two shorter ones make
+        step = min(done, length - done)
+        joined = join(joined[:-step], joined[step:])
+        done += step
+    return np.moveaxis(joined, 0, axis)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darkroom.quality import grow_mask, join_runs
 from darkroom.sections import Section
 
 REACH = 2  # pixels from which a bad one is filled; the Gaussian of a pixel's width has faded there
@@ -51,11 +52,9 @@ def fill_pixels(image: Image, bad: NDArray[np.bool_], variance: Image | None = N
     if not rows.size:
         return filled, spread, interpolated
     good = np.pad(~bad & np.isfinite(image), REACH)
-    values = np.pad(image, REACH)
-    errors = None if variance is None else np.pad(variance, REACH)
     for start in range(0, rows.size, CHUNK):
         y, x = rows[start : start + CHUNK], columns[start : start + CHUNK]
-        level, error, count = _average_around(values, good, errors, y, x)
+        level, error, count = _average_around(image, good, variance, y, x)
         enough = count >= FEWEST
         y, x = y[enough], x[enough]
         filled[y, x] = level[enough]
@@ -67,33 +66,40 @@ def fill_pixels(image: Image, bad: NDArray[np.bool_], variance: Image | None = N
 
 def _find_wide(bad: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the bad pixels that belong to a square of bad ones wider than can be filled."""
-    from scipy.ndimage import maximum_filter, minimum_filter
-
-    size = WIDEST + 1
+    size, wide = WIDEST + 1, np.zeros(bad.shape, bool)
     if min(bad.shape) < size:
-        return np.zeros(bad.shape, bool)
-    whole = minimum_filter(bad, size, mode="constant", cval=0)
-    return maximum_filter(whole, size, mode="constant", cval=0) if whole.any() else whole
+        return wide
+    whole = join_runs(join_runs(bad, size, 0, np.logical_and), size, 1, np.logical_and)
+    if whole.any():
+        wide[REACH:-REACH, REACH:-REACH] = whole  # the middles of such squares
+        wide = grow_mask(wide, REACH, REACH)
+    return wide
 
 
 def _average_around(
-    values: Image, good: NDArray[np.bool_], errors: Image | None, y: NDArray[np.intp], x: NDArray[np.intp]
+    image: Image, good: NDArray[np.bool_], variance: Image | None, y: NDArray[np.intp], x: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
-    """Return weighted mean, variance and number of the good neighbours of pixels; the arrays are padded by REACH."""
+    """Return weighted mean, variance and number of the good neighbours of pixels; ``good`` is padded by REACH."""
     step = np.arange(2 * REACH + 1)
-    near = (y[:, None, None] + step[:, None], x[:, None, None] + step)
+    near = good[y[:, None, None] + step[:, None], x[:, None, None] + step]
+    # where nothing is good beyond the edges, it does not matter what stands there
+    rows, columns = (
+        np.clip(each[:, None] + step - REACH, 0, length - 1) for each, length in zip((y, x), image.shape, strict=True)
+    )
+    around = (rows[:, :, None], columns[:, None, :])
     kernel = np.exp(-((step[:, None] - REACH) ** 2 + (step - REACH) ** 2) / 2.0)
-    weight = kernel * good[near]
+    weight = kernel * near
     total = weight.sum(axis=(1, 2))
     total[total == 0] = 1.0
-    value = np.where(good[near], values[near], 0).astype(np.float64)
+    value = np.where(near, image[around], 0).astype(np.float64)
     level = (weight * value).sum(axis=(1, 2)) / total
     error = (weight * (value - level[:, None, None]) ** 2).sum(axis=(1, 2)) / total
-    if errors is not None:
-        known = np.isfinite(errors[near]) & (errors[near] >= 0)
-        mean = (weight * np.where(known, errors[near], 0).astype(np.float64)).sum(axis=(1, 2))
+    if variance is not None:
+        errors = variance[around]
+        known = np.isfinite(errors) & (errors >= 0)
+        mean = (weight * np.where(known, errors, 0).astype(np.float64)).sum(axis=(1, 2))
         error = np.maximum(error, mean / np.maximum((weight * known).sum(axis=(1, 2)), np.finfo(float).tiny))
-    return level, error, np.count_nonzero(good[near], axis=(1, 2))
+    return level, error, np.count_nonzero(near, axis=(1, 2))
 
 
 def repair_columns(image: Image, sections: Sequence[Section], variance: Image | None = None) -> Repaired:
