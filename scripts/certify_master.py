@@ -2,6 +2,7 @@
 
 from typing import TextIO
 
+from darkroom.blocks import lay_grid
 from darkroom.certify import certify_stack
 from darkroom.detector import read_detector
 from darkroom.job import read_job, report_to
@@ -13,11 +14,18 @@ from darkroom.stamps import name_refusal
 
 
 def certify_master(
-    recipe: dict, raw_paths: list[str], shelf: MasterShelf, certificate: str, warn_only: bool, log: TextIO
+    recipe: dict,
+    raw_paths: list[str],
+    shelf: MasterShelf,
+    certificate: str,
+    warn_only: bool,
+    threads: int,
+    log: TextIO,
 ) -> None:
     made_by = recipe["made_by"]
     master, previous = shelf.read(recipe["master"]), shelf.read(recipe["previous"])
-    stack = prepare_stack(made_by, raw_paths, shelf, read_detector(recipe, shelf))
+    sample = lay_grid(master.image.shape).rows  # the rest is not looked at
+    stack = prepare_stack(made_by, raw_paths, shelf, read_detector(recipe, shelf), threads, sample)
 
     figures, failures = certify_stack(stack, made_by, master, previous, recipe["settings"])
 
@@ -34,4 +42,12 @@ def certify_master(
 with report_to(snakemake.log[0]) as log:
     recipe = read_job(snakemake.input.recipe, snakemake.input.frames)
     shelf = MasterShelf.beside(snakemake.output[0], recipe)
-    certify_master(recipe, snakemake.input.frames, shelf, snakemake.output[0], snakemake.params.warn_only, log)
+    certify_master(
+        recipe,
+        snakemake.input.frames,
+        shelf,
+        snakemake.output[0],
+        snakemake.params.warn_only,
+        snakemake.threads,
+        log,
+    )

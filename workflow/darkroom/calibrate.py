@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darkroom.raw_images import RawImage
-
 FULL_SCALE = 65535.0  # ADU of a 16-bit camera, where nothing else is known
 JUDGED = 2**18  # pixels that tell whether a flat is too faint or saturated
 SAMPLED = 2**10  # values that tell where a median is, of at least so many times so many
@@ -63,12 +61,12 @@ def find_unflattened(flat: NDArray[np.floating[Any]], minimum: float) -> NDArray
 
 
 def measure_level(image: NDArray[np.floating[Any]], how: str) -> float:
-    """Return the median or mean of an image's finite pixels."""
+    """Return the mean of an image's finite pixels, or (whatever else ``how`` is) their median."""
     finite = np.isfinite(image)
     values = image.ravel() if finite.all() else image[finite]
     if not values.size:
         return float("nan")
-    return _find_median(values) if how == "median" else float(np.mean(values, dtype=np.float64))
+    return float(np.mean(values, dtype=np.float64)) if how == "mean" else _find_median(values)
 
 
 def _find_median(values: NDArray[np.floating[Any]]) -> float:
@@ -83,15 +81,15 @@ def _find_median(values: NDArray[np.floating[Any]]) -> float:
     return float(np.median(values))
 
 
-def _thin_out(image: RawImage | Image) -> Image:
+def _thin_out(image: Any) -> Image:
     """Return about a quarter of a million pixels of a large image; an odd step meets every colour of a mosaic."""
     every = slice(None, None, int((math.prod(image.shape) / JUDGED) ** 0.5) | 1)
     return image[every, every]
 
 
 def judge_flat(
-    raw: RawImage | Image,
-    signal: Image,
+    raw: Any,
+    signal: Any,
     settings: dict[str, Any],
     saturation: float | None,
 ) -> str:
@@ -99,7 +97,7 @@ def judge_flat(
 
     Parameters
     ----------
-    raw, signal : RawImage or array, array
+    raw, signal : arrays, RawImage, PreparedImage or the like
         The frame as it was read, and with bias and dark off; ADU.
     settings : dict
         ``min_counts`` for the signal's median; ``max_counts`` for the raw median, None for 90 % of the saturation.

@@ -19,7 +19,7 @@ from darkroom.illumination import Illumination, measure_illumination
 from darkroom.masters import Master, MasterShelf
 from darkroom.noise import ROUNDING_VARIANCE, FrameNoise, find_read_variance
 from darkroom.prepared_images import PreparedImage, prepare_image
-from darkroom.raw_images import HELD, RawImage, read_raw
+from darkroom.raw_images import HELD, RawImage, Rows, read_raw
 from darkroom.read_out import measure_read_out
 from darkroom.uncertainty import add_pedestal_noise
 
@@ -91,13 +91,19 @@ class _Entry:
 
 
 def prepare_stack(
-    recipe: dict[str, Any], raw_paths: Sequence[str], shelf: MasterShelf, detector: Detector, threads: int = 1
+    recipe: dict[str, Any],
+    raw_paths: Sequence[str],
+    shelf: MasterShelf,
+    detector: Detector,
+    threads: int = 1,
+    rows: Rows | None = None,
 ) -> Stack:
     """Read the raw frames of a master and find out what is to be taken off them, as its recipe says.
 
     Biases are as they are, less their overscan; darks less their bias, per second where the master is a rate; flats
     less bias and dark, each divided by its level. Flats that are too faint or saturated are left out. Each frame is
-    read once; those that do not fit in memory together are read again, row by row, when they are combined.
+    read once; those that do not fit in memory together are read again, row by row, when they are combined. Where
+    ``rows`` are given, these alone tell the levels, and nothing is said of saturated pixels.
 
     Raises
     ------
@@ -115,7 +121,7 @@ def prepare_stack(
     def read(item: tuple[dict[str, Any], str]) -> _Entry:
         frame, path = item
         raw = read_raw(path, frame["digest"])
-        entry = _look_at(frame, raw, recipe, bias, _find_dark(frame, shelf))
+        entry = _look_at(frame, raw, recipe, bias, _find_dark(frame, shelf), rows)
         if not fits_in_memory:
             raw.release()
         return entry
@@ -129,23 +135,27 @@ def prepare_stack(
 
 
 def _look_at(
-    frame: dict[str, Any], raw: RawImage, recipe: dict[str, Any], bias: Master | None, dark: tuple[Master, float] | None
+    frame: dict[str, Any],
+    raw: RawImage,
+    recipe: dict[str, Any],
+    bias: Master | None,
+    dark: tuple[Master, float] | None,
+    rows: Rows | None,
 ) -> _Entry:
     """Measure the level of a frame, find where it is full, and judge it if it is a flat."""
-    settings, everything = recipe["settings"], slice(None)
+    settings, looked_at = recipe["settings"], slice(None) if rows is None else rows
     image = prepare_image(raw, settings["overscan"], bias.image if bias else None, linearity=settings.get("linearity"))
     if dark is not None:
         image = replace(image, dark=dark[0].image, dark_scale=dark[1])
-    counts = image.read_counts(everything)
-    full = counts >= (recipe["saturation"] or FULL_SCALE)
-    level, reason = 1.0, ""
-    if recipe["kind"] == "flat":
-        signal = image.prepare(counts, everything)
-        reason = judge_flat(raw, signal, settings, recipe["saturation"])
-        level = measure_level(signal, "mean" if settings["scale"] == "mean" else "median")
-    elif recipe["kind"] == "dark" and recipe["holds_bias"]:
-        level = measure_level(image.prepare(counts, everything), "median")
-    return _Entry(frame, raw.header, image, dark, level, full if full.any() else None, reason)
+    has_level = recipe["kind"] == "flat" or (recipe["kind"] == "dark" and recipe["holds_bias"])
+    level, full = 1.0, None
+    if rows is None or has_level:
+        counts = image.read_counts(looked_at)
+        full = counts >= (recipe["saturation"] or FULL_SCALE) if rows is None else None
+        if has_level:
+            level = measure_level(image.prepare(counts, looked_at), settings.get("scale", "median"))
+    reason = judge_flat(raw, image, settings, recipe["saturation"]) if recipe["kind"] == "flat" else ""
+    return _Entry(frame, raw.header, image, dark, level, full if np.any(full) else None, reason)
 
 
 def _add_frame(stack: Stack, entry: _Entry, recipe: dict[str, Any], detector: Detector) -> None:
