@@ -49,7 +49,7 @@ def write_product(
     table = fits.BinTableHDU.from_columns([fits.Column("json", f"{len(text)}A", array=[text])], name=TABLE)
     planes: list[Any] = [fits.PrimaryHDU(_as_stored(image), header=stamp_header(header, recipe))]
     if variance is not None:
-        planes.append(fits.ImageHDU(np.sqrt(variance, dtype=np.float32), name="UNCERT"))
+        planes.append(fits.ImageHDU(_as_stored(np.sqrt(variance, dtype=np.float32)), name="UNCERT"))
         planes[-1].header["UTYPE"] = ("StdDevUncertainty", "one standard deviation")
         planes[-1].header["BUNIT"] = (header.get("BUNIT", ""), "unit of the image")
     if mask is not None:
@@ -64,8 +64,8 @@ def write_product(
 
 
 def _as_stored(image: NDArray[Any]) -> NDArray[Any]:
-    """Return bytes as they are, numbers as float32."""
-    return image if image.dtype == np.uint8 else np.asarray(image, dtype=np.float32)
+    """Return bytes as they are, numbers as float32 in the byte order of FITS, or astropy would turn them four times."""
+    return image if image.dtype == np.uint8 else np.asarray(image, dtype=">f4")
 
 
 def write_figures(path: str, figures: dict[str, Any], recipe: dict[str, Any]) -> None:
