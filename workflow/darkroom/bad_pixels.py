@@ -51,7 +51,7 @@ def find_hot_pixels(dark: Image, variance: Image | None = None, sigma: float = H
     image, finite = _fill_gaps(dark)
     if not finite.any():
         return finite
-    excess = image - smooth(image)
+    excess = _subtract_level(image)
     cells = _measure_scatter(excess, finite)
     if variance is not None:
         own = np.sqrt(take_cell_medians(lambda rows: _clean(variance[rows]), image.shape, CELL))
@@ -106,18 +106,21 @@ def find_bad_pixels(flat: Image, faint: Image | None = None, bright: Image | Non
 
 def _find_nonlinear(faint: Image, bright: Image) -> Mask:
     """Return where the ratio of two flats of unlike levels departs from that around it."""
-    enough = np.isfinite(faint) & np.isfinite(bright)
-    if not enough.any():
-        return enough
-    for flat in (faint, bright):
-        limit = max(LEAST_RATIO * _measure_level(flat, np.isfinite(flat)), 0)
-        with np.errstate(invalid="ignore"):
-            enough &= flat > limit
-    ratio = np.divide(faint, bright, out=np.full(faint.shape, np.nan, np.float32), where=enough, dtype=np.float32)
-    ratio, finite = _fill_gaps(ratio)
+    ratio, finite = _fill_gaps(_divide(faint, bright))
     if not finite.any():
         return finite
     return _find_deviant(ratio, finite, LEAST_FLAT * _measure_level(ratio, finite), LEAST_NONLINEARITY)[0]
+
+
+def _divide(faint: Image, bright: Image) -> NDArray[np.float32]:
+    """Return the ratio of two flats, NaN where one of them is too dark to tell."""
+    enough = np.ones(faint.shape, bool)
+    for flat in (faint, bright):
+        finite = np.isfinite(flat)
+        limit = max(LEAST_RATIO * _measure_level(flat, finite), 0) if finite.any() else np.inf
+        with np.errstate(invalid="ignore"):
+            enough &= finite & (flat > limit)
+    return np.divide(faint, bright, out=np.full(faint.shape, np.nan, np.float32), where=enough, dtype=np.float32)
 
 
 def _find_deviant(image: Image, finite: Mask, least: float, deviation: float) -> tuple[Mask, Image]:
@@ -125,7 +128,7 @@ def _find_deviant(image: Image, finite: Mask, least: float, deviation: float) ->
 
     And the noise around them, by cells.
     """
-    away = image - smooth(image)
+    away = _subtract_level(image)
     cells = _measure_scatter(away, finite)
     candidates, columns = np.empty(image.shape, bool), np.empty(image.shape, bool)
     for rows in _list_segments(image.shape):
@@ -199,6 +202,11 @@ def _close_gaps(bad: Mask) -> Mask:
     closed = bad.copy()
     closed[:, columns] = np.logical_and.reduce([grown[shift : shift + rows] for shift in range(GAP)])
     return closed
+
+
+def _subtract_level(image: Image) -> NDArray[np.float32]:
+    level = smooth(image)
+    return np.subtract(image, level, out=level)
 
 
 def _list_segments(shape: tuple[int, ...]) -> list[slice]:
