@@ -347,6 +347,16 @@ def test_a_gradient_of_a_flat():
     assert case.certify(flat_gradient=None)[1] == []
 
 
+def test_the_level_of_a_flat_is_that_of_the_whole_frame_though_the_sample_is_darker():
+    camera = Camera(shape=(2048, 300), seed=1)
+    y = np.linspace(-1, 1, 2048)[:, None]
+    case = Case("flat", camera, 3, 1).change(lambda _, image: image * np.float32(1.5 - y**2))
+    levels = [np.median(image) / scale for image, scale in zip(case.stack.images, case.stack.scales, strict=True)]
+    here = np.median(case.stack.images[0][lay_grid(camera.shape).rows]) / np.median(case.stack.images[0])
+    assert abs(here - 1) > 0.01
+    assert case.certify(flat_gradient=None)[0]["level"] == pytest.approx(np.median(levels), rel=1e-3)
+
+
 def test_a_flat_that_changed_since_the_night_before():
     new, rng = Case("flat", large(1), 9, 1), np.random.default_rng(3)
     old = Case("flat", large(1), 9, 2).make()
@@ -521,7 +531,7 @@ def test_the_script_gives_a_certificate_to_good_masters_alone_unless_told_to_war
     product = results / recipe["product"]
     job = SimpleNamespace(recipe=str(tmp_path / "recipe.json"), frames=paths, masters=[])
     params, log = SimpleNamespace(warn_only=warn_only), tmp_path / "log.txt"
-    snakemake = SimpleNamespace(input=job, output=[str(product)], params=params, log=[str(log)])
+    snakemake = SimpleNamespace(input=job, output=[str(product)], params=params, threads=1, log=[str(log)])
     if product.name == written:
         runpy.run_path(str(SCRIPT), init_globals={"snakemake": snakemake})
     else:

@@ -35,7 +35,7 @@ def judge_gradient(
     gradient = 2 * (abs(along) + abs(up)) / middle if middle > 0 else math.nan
     limit = limits.get("flat_gradient")
     line = f"a gradient of {say_percent(gradient)} from end to end of the field ({name_limit(limits, 'flat_gradient')})"
-    return {"level": _measure_flat_level(stack, samples), "gradient": gradient}, [line] if exceeds(
+    return {"level": _measure_flat_level(stack, samples, sample), "gradient": gradient}, [line] if exceeds(
         gradient, limit
     ) else []
 
@@ -73,8 +73,10 @@ def judge_change(grid: Grid, master: Master, previous: Master | None, limits: Li
     return {"change": change, "pixel_change": pixels}, [line] if exceeds(change, limit) else []
 
 
-def _measure_flat_level(stack: Stack, samples: Sequence[Image]) -> float:
-    """Return the median level of flat frames in ADU, whether or not they were divided by it."""
-    pairs = zip(samples, stack.scales, strict=True)
-    levels = stack.levels or [measure_level(sample[:, ::5], "median") / scale for sample, scale in pairs]
-    return float(np.median(levels)) if levels else math.nan
+def _measure_flat_level(stack: Stack, samples: Sequence[Image], master: Image) -> float:
+    """Return the median level of flat frames in ADU where the master is one, whether or not they were divided by it."""
+    levels = [
+        measure_level(sample[:, ::5], "median") / scale for sample, scale in zip(samples, stack.scales, strict=True)
+    ]
+    here = measure_level(master[:, ::5], "median")
+    return float(np.median(levels)) / here if levels and here > 0 else math.nan
