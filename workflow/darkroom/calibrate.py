@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 FULL_SCALE = 65535.0  # ADU of a 16-bit camera, where nothing else is known
 JUDGED = 2**18  # pixels that tell whether a flat is too faint or saturated
-SAMPLED = 2**10  # values that tell where a median is, of at least so many times so many
-NEAR_MIDDLE = (0.42, 0.58)  # five standard deviations of that
+SAMPLED = 2**14  # values that tell where a median is, of many times as many
+NEAR_MIDDLE = (0.48, 0.52)  # five standard deviations of that
 
 Image = NDArray[np.float32]
 
@@ -71,7 +71,7 @@ def measure_level(image: NDArray[np.floating[Any]], how: str) -> float:
 
 def _find_median(values: NDArray[np.floating[Any]]) -> float:
     """Return the median; of many values, only those between two quantiles of a sample are put in order."""
-    if values.size > SAMPLED**2:
+    if values.size >= 2**6 * SAMPLED:
         low, high = np.quantile(values[:: values.size // SAMPLED], NEAR_MIDDLE)
         below = np.count_nonzero(values < low)
         places = [(values.size - 1) // 2 - below, values.size // 2 - below]
