@@ -34,7 +34,7 @@ def list_files(raw: list[Path], results: Path) -> Iterator[tuple[str, str, os.st
             if _is_folder(entry):
                 if not entry.name.startswith("."):
                     yield from walk(entry.path, f"{prefix}{entry.name}/")
-            elif Path(entry.name.lower().removesuffix(find_compression(entry.name))).suffix in SUFFIXES:
+            elif _is_frame(entry.name):
                 try:
                     yield entry.path, prefix + entry.name, entry.stat()
                 except OSError:  # a link that leads nowhere: its own status, so that it is named
@@ -55,6 +55,12 @@ def _name_roots(raw: list[Path]) -> list[str]:
     return names
 
 
+def _is_frame(name: str) -> bool:
+    """Whether a file has a FITS suffix, under a compression's or not; a suffix alone is none."""
+    plain = name.lower().removesuffix(find_compression(name))
+    return plain.endswith(SUFFIXES) and plain not in SUFFIXES
+
+
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
@@ -68,4 +74,5 @@ def _identify(status: os.stat_result) -> tuple[int, int]:
 
 def find_compression(name: str) -> str:
     """Return the suffix by which a file says that it is compressed, or nothing."""
-    return next((ending for ending in COMPRESSED if name.lower().endswith(ending)), "")
+    lower = name.lower()
+    return next((ending for ending in COMPRESSED if lower.endswith(ending)), "")

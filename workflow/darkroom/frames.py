@@ -9,12 +9,10 @@ import os
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
-
-from astropy.utils.exceptions import AstropyWarning
 
 from darkroom.folders import list_files
 from darkroom.nights import find_night
@@ -79,23 +77,15 @@ def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache
     if cache.get("reader") != (reader := digest_reader(headers)):
         cache.clear()
         cache.update(reader=reader, readings={})
-    old, new = cache["readings"], {}
-    files = list(list_files(raw, results))
-
-    def read(item: tuple[str, str, os.stat_result]) -> dict[str, Any]:
-        path, name, status = item
+    old, new, unread = cache["readings"], {}, []
+    for path, name, status in list_files(raw, results):
         known = old.get(path)
         same = known and known["name"] == name and known["stat"] == [status.st_size, status.st_mtime_ns]
         # chmod changes neither size nor time, so what could not be read is tried again
-        if same and not known["reading"].get("problem", "").startswith(UNREADABLE):
-            return known
-        reading = read_frame(path, name, status, headers)
-        return {"name": name, "stat": [status.st_size, status.st_mtime_ns], "reading": reading}
-
-    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        warnings.simplefilter("ignore", AstropyWarning)  # odd cards are read as well as they can be
-        for (path, _, _), known in zip(files, pool.map(read, files), strict=True):
-            new[path] = known
+        if not same or known["reading"].get("problem", "").startswith(UNREADABLE):
+            unread.append((path, name, status))
+        new[path] = known  # in the order of the folders
+    new |= _read_all(unread, headers)
     cache["readings"] = new
     frames = []
     for path, known in new.items():
@@ -113,6 +103,23 @@ def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache
         frames.append(frame)
     _drop_doubles(frames)
     return frames
+
+
+def _read_all(files: list[tuple[str, str, os.stat_result]], headers: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the readings of files by path, as the cache keeps them: without the fields of which nothing is said."""
+    if not files:
+        return {}
+    from astropy.utils.exceptions import AstropyWarning
+
+    def read(item: tuple[str, str, os.stat_result]) -> dict[str, Any]:
+        path, name, status = item
+        reading = read_frame(path, name, status, headers)
+        said = {field: value for field, value in reading.items() if value is not None and value != ""}
+        return {"name": name, "stat": [status.st_size, status.st_mtime_ns], "reading": said}
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        warnings.simplefilter("ignore", AstropyWarning)  # odd cards are read as well as they can be
+        return dict(zip((path for path, _, _ in files), pool.map(read, files), strict=True))
 
 
 def _place(frame: Frame, settings: dict[str, Any]) -> None:
@@ -187,7 +194,4 @@ def is_excluded(frame: Frame, raw: list[Path], patterns: list[str]) -> bool:
 def table_rows(frames: list[Frame]) -> Iterator[dict[str, Any]]:
     """Yield the rows of the frame table as a person reads them (no absolute paths, no cache fields)."""
     for frame in frames:
-        row = asdict(frame)
-        for hidden in ("path", "mtime_ns"):
-            del row[hidden]
-        yield row
+        yield {field: value for field, value in vars(frame).items() if field not in ("path", "mtime_ns")}

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from astropy.io.fits import VerifyError
-from astropy.io.fits.card import Undefined
 
 from darkroom.quantities import is_gain_setting, read_gain, read_noise, read_number, read_temperature
 from darkroom.sections import Section, parse_section
@@ -143,16 +141,29 @@ def find_quantity(header: Mapping[str, Any], cards: list[str], read: Callable[[A
 
 def find_value(header: Mapping[str, Any], cards: list[str]) -> Any:
     """Return the value of the first of the cards that says something, without blanks around it; None if none does."""
+    unparsed, undefined = _import_types()
     for card in cards:
         try:
             value = header.get(card)
-        except (VerifyError, ValueError):  # a card that cannot be parsed says nothing
+        except unparsed:  # a card that cannot be parsed says nothing
             continue
         if isinstance(value, str):
             value = value.strip()
-        if value is not None and value != "" and not isinstance(value, Undefined):
+        if value is not None and value != "" and not isinstance(value, undefined):
             return value
     return None
+
+
+@cache
+def _import_types() -> tuple[tuple[type[Exception], ...], type]:
+    """Return what astropy raises for a card that it cannot parse, and the type of a card's value that has none.
+
+    Importing astropy takes half a second, which a run that knows all its frames already can do without.
+    """
+    from astropy.io.fits import VerifyError
+    from astropy.io.fits.card import Undefined
+
+    return (VerifyError, ValueError), Undefined
 
 
 def _fold(text: str) -> str:

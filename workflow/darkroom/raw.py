@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import math
+from typing import TYPE_CHECKING
 
 import xxhash
-from astropy.io import fits
+
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 BLOCK = 2880
 BITPIX = (8, 16, 32, 64, -32, -64)
@@ -28,6 +31,8 @@ def read_raw_header(path: str, size: int) -> fits.Header:
     OSError
         If it cannot be read.
     """
+    from astropy.io import fits  # half a second, which a run that knows all its frames already can do without
+
     if size == 0:
         raise RawProblem("an empty file (0 bytes); copy it again")
     with open(path, "rb") as file:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from darkroom.fingerprints import fingerprint_module
 from darkroom.folders import find_compression
@@ -15,7 +16,39 @@ from darkroom.processed import find_processing
 from darkroom.raw import RawProblem, digest_file, read_raw_header
 from darkroom.texts import make_printable
 
+if TYPE_CHECKING:
+    from astropy.io import fits
+
 UNREADABLE = "cannot be read"
+
+
+class ParsedCards(Mapping[str, Any]):
+    """A FITS header whose cards are looked up once: asking astropy for one that is not there takes longest of all."""
+
+    def __init__(self, header: fits.Header):
+        self.header = header
+        self.names = {name.upper() for name in header}
+        self.values_found: dict[str, Any] = {}
+        self.comments = header.comments
+
+    def __getitem__(self, card: str) -> Any:
+        if card not in self.values_found:
+            self.values_found[card] = self.header[card]
+        return self.values_found[card]
+
+    def get(self, card: str, default: Any = None) -> Any:
+        """Return a card's value, the default where there is no such card."""
+        return self[card] if self._may_have(card) and card in self.header else default
+
+    def _may_have(self, card: str) -> bool:
+        # HIERARCH may be left out, and a dot asks for a field of a record
+        return card.upper() in self.names or "." in card or card.upper().startswith("HIERARCH ")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.header)
+
+    def __len__(self) -> int:
+        return len(self.header)
 
 
 def digest_reader(headers: dict[str, Any]) -> str:
@@ -33,7 +66,7 @@ def read_frame(path: str, name: str, status: os.stat_result, headers: dict[str, 
     if find_compression(name):
         return {"problem": "compressed frames are not read; decompress it first"}
     try:
-        header = read_raw_header(path, status.st_size)
+        header = ParsedCards(read_raw_header(path, status.st_size))
         with open(path, "rb") as file:
             digest = digest_file(file)
     except RawProblem as problem:
