@@ -10,16 +10,20 @@ The order in which frames or nights arrived plays no part.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from darkroom.contracts import Contents
 from darkroom.misses import Miss, explain_miss
-from darkroom.nights import nights_apart
+from darkroom.nights import nights_apart, number_night
 from darkroom.temperatures import NOTEWORTHY, describe_difference, is_near, mean_temperature
+
+MOST_RUNNERS_UP = 10  # named; of a year of flats, each light would name hundreds
 
 
 @dataclass
@@ -54,7 +58,7 @@ class Master:
         """The masters that its frames get: of the bias, and of the dark of each frame."""
         return [*([self.bias] if self.bias else []), *self.darks]
 
-    @property
+    @cached_property
     def mean_exposure(self) -> float:
         """The mean exposure of its frames, in seconds."""
         return sum(frame.exposure for frame in self.frames) / len(self.frames)
@@ -117,26 +121,50 @@ class Shelf:
         self._by_setup: dict[tuple[str, str | None], dict[str, list[Master]]] = defaultdict(lambda: defaultdict(list))
         for master in masters:
             self._by_setup[master.setup, master.filter][master.night].append(master)
+        self._fits: dict[tuple[Any, ...], list[Match] | Miss] = {}
+        # the nights of each in order, so that those within an age are found without a look at all
+        self._calendar = {key: sorted((number_night(night), night) for night in n) for key, n in self._by_setup.items()}
         # where no frame has a temperature there is nothing to say of it
         self._measured = {master.setup for master in [*masters, *self.refused] if master.temperature is not None}
 
     def find(self, wanted: Wanted) -> Match | Miss:
         """Return the best master for what is wanted, or why there is none."""
+        # all but the time of it, which only puts them in order: the lights of a night ask alike
+        key = wanted.night, wanted.setup, wanted.exposure, wanted.filter, wanted.temperature
+        if key not in self._fits:
+            self._fits[key] = self._find_fits(wanted) or explain_miss(self, wanted)
+        fits = self._fits[key]
+        if isinstance(fits, Miss):
+            return fits
+        best, *others = sorted(fits, key=lambda match: self._order(match, wanted)) if len(fits) > 1 else fits
+        named = [f"{other.master.path} ({other.why})" for other in others[:MOST_RUNNERS_UP]]
+        if len(others) > MOST_RUNNERS_UP:
+            named.append(f"{len(others) - MOST_RUNNERS_UP} others")
+        best.runners_up = best.runners_up or named
+        return best if best.runners_up == named else replace(best, runners_up=named)  # most are one and the same
+
+    def _find_fits(self, wanted: Wanted) -> list[Match]:
+        """Return the masters of the own night that fit, else those of other nights within the age limit."""
         nights = self._by_setup.get((wanted.setup, wanted.filter), {})
         fits = [match for master in nights.get(wanted.night, []) if (match := self.fit(master, wanted))]
         if not fits and self.rules["max_age_days"]:
-            fits = [
-                match
-                for night, masters in nights.items()
-                if 0 < nights_apart(night, wanted.night) <= self.rules["max_age_days"]
-                for master in masters
-                if (match := self.fit(master, wanted))
-            ]
-        if not fits:
-            return explain_miss(self, wanted)
-        best, *others = sorted(fits, key=lambda match: self._order(match, wanted))
-        best.runners_up = [f"{other.master.path} ({other.why})" for other in others]
-        return best
+            around = self.list_around(wanted, self.rules["max_age_days"])
+            fits = [match for master in around if (match := self.fit(master, wanted))]
+        return fits
+
+    def list_alike(self, wanted: Wanted) -> list[Master]:
+        """Return the masters of the setup and filter, of whatever night."""
+        nights = self._by_setup.get((wanted.setup, wanted.filter), {})
+        return [master for masters in nights.values() for master in masters]
+
+    def list_around(self, wanted: Wanted, days: int) -> Iterator[Master]:
+        """Yield the masters of the setup and filter of nights up to so many days away, the earliest first."""
+        key = wanted.setup, wanted.filter
+        calendar, day = self._calendar.get(key, []), number_night(wanted.night)
+        first = bisect_left(calendar, day - days, key=lambda entry: entry[0])
+        last = bisect_right(calendar, day + days, key=lambda entry: entry[0])
+        for _, night in calendar[first:last]:
+            yield from self._by_setup[key][night]
 
     def fit(self, master: Master, wanted: Wanted) -> Match | None:
         """Return how the master serves, its night apart, or None."""

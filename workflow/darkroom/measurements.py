@@ -83,16 +83,24 @@ class Measurements:
                 if flats and self.all[-1].of_biases:
                     self.all.append(Measurement("gain", night, setup, [*quiet, *flats]))
         self._found: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
+        self._nearest: dict[tuple[str, str, str], Measurement | None] = {}  # many frames ask for the same
         for measurement in self.all:
             self._found[measurement.quantity, measurement.setup].append(measurement)
+            if measurement.of_biases:
+                self._nearest[measurement.quantity, measurement.night, measurement.setup] = measurement
 
     def find(self, quantity: str, night: str, setup: str) -> Measurement | None:
         """Return the measurement of the own night, else of the nearest one, the earlier of two.
 
         One of darks, whose electrons are noise as well, only where none is of biases.
         """
-        found = self._found.get((quantity, setup), [])
-        return min(found, key=lambda one: (not one.of_biases, nights_apart(one.night, night), one.night), default=None)
+        asked = quantity, night, setup
+        if asked not in self._nearest:
+            found = self._found.get((quantity, setup), [])
+            self._nearest[asked] = min(
+                found, key=lambda one: (not one.of_biases, nights_apart(one.night, night), one.night), default=None
+            )
+        return self._nearest[asked]
 
     def choose(self, quantity: str, frame: Frame, detector: dict[str, Any]) -> Source:
         """Return where a frame's ``gain`` or ``read_noise`` comes from: the settings, then header or measurement."""

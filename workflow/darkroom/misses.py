@@ -60,12 +60,12 @@ def _find_refused(shelf: Shelf, wanted: Wanted) -> list[Master]:
 
 def _look_around(shelf: Shelf, wanted: Wanted) -> tuple[str, str]:
     """Return what there is that comes nearest, and the key that would allow it."""
-    of_setup = [master for master in shelf.masters if master.setup == wanted.setup]
-    fitting = [master for master in of_setup if master.filter == wanted.filter]
+    fitting = shelf.list_alike(wanted)
     if refused := _find_refused(shelf, wanted):
         return f"{_some([f'{master.label} of {master.night}' for master in refused])} cannot be made", ""
     if not shelf.masters:
         return f"there is no {shelf.kind} frame at all", ""
+    of_setup = fitting or [master for master in shelf.masters if master.setup == wanted.setup]
     if not of_setup:
         setups = sorted({master.setup for master in shelf.masters})
         return f"there are {shelf.kind} frames of setup {_some(setups)} only", ""
@@ -76,15 +76,16 @@ def _look_around(shelf: Shelf, wanted: Wanted) -> tuple[str, str]:
             "headers.cards.filter, if another card has it",
         )
     limit = shelf.rules["max_age_days"]
-    near = [master for master in fitting if nights_apart(master.night, wanted.night) <= limit]
+    near = list(shelf.list_around(wanted, limit))
     if near:
         return _look_closer(shelf, near, wanted)
-    others = [master for master in fitting if shelf.fit(master, wanted)]
-    nearest = min(others or fitting, key=lambda m: (nights_apart(m.night, wanted.night), m.night))
+    by_age = sorted(fitting, key=lambda master: (nights_apart(master.night, wanted.night), master.night))
+    fit = next((master for master in by_age if shelf.fit(master, wanted)), None)
+    nearest = fit or by_age[0]
     age = nights_apart(nearest.night, wanted.night)
     there = f"the nearest is of {nearest.night}, {age} night{'s' * (age > 1)} away"
     remedy = f"{shelf.kind}.max_age_days: {age}"
-    if not others:  # its age is not all that speaks against it
+    if not fit:  # its age is not all that speaks against it
         closer, more = _look_closer(shelf, [nearest], wanted)
         return f"{there}, and {closer}", f"{remedy} (now {limit}) with {more}"
     return there, f"{remedy} allows it (now {limit})"

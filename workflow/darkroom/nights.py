@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 
@@ -33,4 +34,10 @@ def find_night(start: str, longitude: float | None, site: dict[str, Any]) -> tup
 
 def nights_apart(first: str, second: str) -> int:
     """Return the number of days from one night to another, never negative."""
-    return abs((datetime.fromisoformat(first) - datetime.fromisoformat(second)).days)
+    return abs(number_night(first) - number_night(second))
+
+
+@cache
+def number_night(night: str) -> int:
+    """Return a night as a number of days."""
+    return date.fromisoformat(night).toordinal()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from darkroom.certificates import Certificate
@@ -82,17 +83,17 @@ class Plan:
     measurements: Measurements = field(default_factory=lambda: Measurements([]))
     remarks: list[str] = field(default_factory=list)
 
-    @property
+    @cached_property
     def made(self) -> list[Light]:
         """The lights that have all their masters."""
         return [light for light in self.lights if not light.misses]
 
-    @property
+    @cached_property
     def skipped(self) -> list[Light]:
         """The lights that lack a master."""
         return [light for light in self.lights if light.misses]
 
-    @property
+    @cached_property
     def used_masters(self) -> list[Master]:
         """The masters that some light needs, directly or through another master."""
         used: dict[str, Master] = {}
@@ -143,8 +144,12 @@ def make_plan(
     biases, darks, flats = planner.plan_all(usable)
     plan.masters = [*biases.masters, *darks.masters, *flats.masters]
     plan.refused, plan.failed, plan.certificates = planner.refused, planner.failed, planner.certificates
+    sources: dict[tuple[Any, ...], dict[str, Source]] = {}  # the lights of a night have them in common
     for frame, path in _name_lights(lights):
-        light = Light(frame, path, sources=find_sources(frame, plan.measurements, settings))
+        camera = frame.night, frame.setup, frame.gain, frame.read_noise
+        if camera not in sources:
+            sources[camera] = find_sources(frame, plan.measurements, settings)
+        light = Light(frame, path, sources=sources[camera])
         plan.lights.append(_plan_light(light, biases, darks, flats, settings))
     plan.bad_pixels = _plan_bad_pixels(plan.used_masters if plan.lights else plan.masters)
     return plan

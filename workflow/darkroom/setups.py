@@ -24,29 +24,25 @@ FACETS = (
 )
 
 
-def describe_setup(frame: Frame) -> dict[str, str | None]:
-    """Return a frame's facets: camera, binning, read-out mode, gain and offset setting, window, shape, sections."""
-    technique = frame.technique and frame.technique.casefold()
-    return {
-        "camera": frame.camera,
-        "binning": frame.binning,
-        "readout": frame.readout,
-        "gain_setting": frame.gain_setting,
-        "offset_setting": frame.offset_setting,
-        "window": frame.window,
-        "shape": f"{frame.columns}x{frame.rows}",
-        "regions": f"{frame.overscan or ''}{frame.trim or ''}" or None,
-        "technique": technique if technique and "image" not in technique else None,
-    }
-
-
 def find_setup(frame: Frame) -> str:
     """Return the setup's name: the telling facets, and a short digest of all of them."""
-    return _name_setup(tuple(describe_setup(frame)[facet] for facet in FACETS))
+    technique = frame.technique and frame.technique.casefold()
+    return _name_setup(
+        frame.camera,
+        frame.binning,
+        frame.readout,
+        frame.gain_setting,
+        frame.offset_setting,
+        frame.window,
+        f"{frame.columns}x{frame.rows}",
+        f"{frame.overscan or ''}{frame.trim or ''}" or None,
+        technique if technique and "image" not in technique else None,
+    )
 
 
 @cache
-def _name_setup(values: tuple[str | None, ...]) -> str:
+def _name_setup(*values: str | None) -> str:
+    """Return the name of a setup whose facets are in the order of FACETS."""
     facets = dict(zip(FACETS, values, strict=True))
     shown = [_keep_safe(facets["camera"] or "") or "camera", facets["binning"], facets["shape"]]
     if facets["technique"]:
