@@ -31,10 +31,16 @@ def _fingerprint(start: Path) -> dict[str, str]:
         path = waiting.pop()
         name = f"scripts.{path.stem}" if path.parent.name == "scripts" else f"darkroom.{path.stem}"
         if name not in found:
-            tree = ast.parse(path.read_bytes())
-            found[name] = hashlib.blake2b(_canonical(tree).encode(), digest_size=8).hexdigest()
-            waiting += [WORKFLOW / "darkroom" / f"{module}.py" for module in _imported_modules(tree)]
+            found[name], imported = _look_at(path.read_bytes())
+            waiting += [WORKFLOW / "darkroom" / f"{module}.py" for module in imported]
     return dict(sorted(found.items()))
+
+
+@cache
+def _look_at(source: bytes) -> tuple[str, list[str]]:
+    """Return a source file's digest, and the modules of the library that it imports."""
+    tree = ast.parse(source)
+    return hashlib.blake2b(_canonical(tree).encode(), digest_size=8).hexdigest(), list(_imported_modules(tree))
 
 
 def _imported_modules(tree: ast.AST) -> Iterator[str]:

@@ -6,7 +6,6 @@ code and the versions of the libraries that make the numbers; never a path of th
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -97,7 +96,7 @@ def _describe_master(master: Master, settings: dict[str, Any]) -> dict[str, Any]
         "filter": master.filter,
         "per_second": master.per_second,
         "holds_bias": master.holds_bias,
-        "holds": asdict(master.contents),
+        "holds": vars(master.contents),
         "detector": _describe_sources(master.sources, settings),
         "saturation": settings["detector"]["saturation"] or master.frames[0].saturation,
         "frames": frames,
@@ -146,7 +145,7 @@ def _describe_light(light: Light, settings: dict[str, Any]) -> dict[str, Any]:
     return {
         **_describe_place(light, "light"),
         "frames": [_describe_frame(frame)],
-        "holds": asdict(light.contents),
+        "holds": vars(light.contents),
         "detector": _describe_sources(light.sources, settings),
         "saturation": settings["detector"]["saturation"] or frame.saturation,
         "bias": _describe_match(light.bias, settings),

@@ -19,6 +19,7 @@ from darkroom.stamps import StampCache, digest_recipe, read_recipe
 
 RECIPES = ".recipes"
 MOST_EXPLAINED = 100
+END = b"}\n"  # of a recipe file that was written to its end
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -47,13 +48,17 @@ class Products:
         self.results = results
         self.stamps = StampCache(stored)
 
+    def find(self, path: str) -> tuple[str | None, os.stat_result | None]:
+        """Return the stamp and the status of a product; both None where there is none."""
+        return self.stamps.find(f"{self.results}/{path}", path)
+
     def exists(self, path: str) -> bool:
         """Whether there is a product, whatever it was made by."""
-        return self.stamps.find(self.results / path, path)[1] is not None
+        return self.find(path)[1] is not None
 
     def is_fresh(self, item: Item) -> bool:
         """Whether the product is there and was made by the very recipe of the plan."""
-        return self.stamps.find(self.results / item.path, item.path)[0] == item.digest
+        return self.find(item.path)[0] == item.digest
 
     def find_leftovers(self, wanted: set[str]) -> list[str]:
         """Return the products of earlier plans that nothing makes now."""
@@ -69,7 +74,7 @@ class Products:
         reasons: dict[str, str] = {}
         explained = 0
         for item in items:
-            stamp, status = self.stamps.find(self.results / item.path, item.path)
+            stamp, status = self.find(item.path)
             if stamp == item.digest:
                 reasons[item.path] = ""
             elif status is None:
@@ -99,43 +104,57 @@ class Products:
         digest = digest_recipe({"jobs": [item.digest for item in items]})
         recipe = f"{RECIPES}/{name}.{digest[:16]}.json"
         path = self.results / recipe
-        body = {"digest": digest, "recipe": content}
+        head: dict[str, Any] = {"digest": digest}
         if fresh:
-            benchmark = self.results / "benchmarks" / kind / f"{name}.tsv"
             times = [status.st_mtime_ns for _, status in found if status]
-            oldest = min([*times, benchmark.stat().st_mtime_ns] if benchmark.exists() else times)
-            changed = _read_digest(path) != body["digest"] and write_if_changed(path, _dump(body))
-            if changed or path.stat().st_mtime_ns > oldest:
-                os.utime(path, ns=(oldest, oldest))
+            if (benchmark := _find_time(self.results / "benchmarks" / kind / f"{name}.tsv")) is not None:
+                times.append(benchmark)
+            changed = _write_recipe(path, head, content)
+            if changed or path.stat().st_mtime_ns > min(times):
+                os.utime(path, ns=(min(times), min(times)))
             return recipe, False
         # what is replaced is part of the file, so that Snakemake's memory of its checksum cannot hide a change; the
         # time is that of the inode, since a product can be put back with its old time of change
-        body["replaces"] = [[stamp, status.st_ctime_ns] if status else None for stamp, status in found]
+        head["replaces"] = [[stamp, status.st_ctime_ns] if status else None for stamp, status in found]
         newest = max((status.st_mtime_ns for _, status in found if status), default=0)
-        if not write_if_changed(path, _dump(body)) and path.stat().st_mtime_ns <= newest:
+        if not _write_recipe(path, head, content) and path.stat().st_mtime_ns <= newest:
             os.utime(path)
         written = path.stat().st_mtime_ns
         for item, (_, status) in zip(items, found, strict=True):
             if status and status.st_mtime_ns >= written:  # of the same tick of a coarse clock
                 os.utime(self.results / item.path, ns=(written - 2 * 10**9, written - 2 * 10**9))
+                self.stamps.forget(item.path)
         return recipe, True
 
     def _find_dated(self, item: Item) -> tuple[str | None, os.stat_result | None]:
         """Return a product's stamp and status. One from the future is of now: else Snakemake fails what follows it."""
-        path = self.results / item.path
-        stamp, status = self.stamps.find(path, item.path)
+        stamp, status = self.find(item.path)
         if status and status.st_mtime_ns > time.time_ns():
-            os.utime(path)
-            stamp, status = self.stamps.find(path, item.path)
+            os.utime(self.results / item.path)
+            self.stamps.forget(item.path)
+            stamp, status = self.find(item.path)
         return stamp, status
 
 
-def _read_digest(path: Path) -> str | None:
+def _find_time(path: Path) -> int | None:
+    """Return a file's time of change in nanoseconds, None where there is none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8")).get("digest")
-    except (OSError, ValueError, AttributeError):
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
         return None
 
 
-def _dump(content: Any) -> str:
-    return json.dumps(content, indent=1, sort_keys=True) + "\n"
+def _write_recipe(path: Path, head: dict[str, Any], content: Any) -> bool:
+    """Write a job's recipe file unless it is there already; return whether it was written.
+
+    The digest stands for the content, so that only how the file begins is read, and whether it ends.
+    """
+    begin = json.dumps(head).removesuffix("}").encode()
+    try:
+        with path.open("rb") as file:
+            if file.read(len(begin)) == begin and file.seek(-len(END), os.SEEK_END) and file.read() == END:
+                return False
+    except OSError:  # not there, or too short
+        pass
+    write_atomically(path, json.dumps({**head, "recipe": content}) + "\n")
+    return True

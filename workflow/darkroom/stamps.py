@@ -100,16 +100,26 @@ class StampCache:
 
     def __init__(self, stored: dict[str, list[Any]]):
         self.stored = stored
+        self.seen: dict[str, tuple[str | None, os.stat_result | None]] = {}
 
-    def find(self, path: Path, key: str) -> tuple[str | None, os.stat_result | None]:
-        """Return a product's stamp and status; both None where there is no product."""
+    def find(self, path: str | Path, key: str) -> tuple[str | None, os.stat_result | None]:
+        """Return a product's stamp and status; both None where there is no product. It is looked at once."""
+        if key not in self.seen:
+            self.seen[key] = self._look_at(path, key)
+        return self.seen[key]
+
+    def forget(self, key: str) -> None:
+        """Look at a product again, since it was touched."""
+        self.seen.pop(key, None)
+
+    def _look_at(self, path: str | Path, key: str) -> tuple[str | None, os.stat_result | None]:
         try:
-            status = path.stat()
+            status = os.stat(path)
         except FileNotFoundError:
             self.stored.pop(key, None)
             return None, None
         known = self.stored.get(key)
         if not known or known[:2] != [status.st_size, status.st_mtime_ns]:
-            known = [status.st_size, status.st_mtime_ns, read_stamp(path)]
+            known = [status.st_size, status.st_mtime_ns, read_stamp(Path(path))]
             self.stored[key] = known
         return known[2], status
