@@ -1,8 +1,9 @@
 # Plans while Snakemake parses; the rules look up what the plan says.
+import gc
 import sys
 
 from darkroom.prepare import PlanError, prepare, read_prepared
-from darkroom.progress import follow, summarise, warn
+from darkroom.progress import follow, makes_what_is_due, summarise, warn
 from darkroom.settings import SettingsError
 from darkroom.surroundings import prepare_surroundings
 
@@ -11,6 +12,7 @@ prepare_surroundings()
 if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
     sys.exit("darkroom: --cores 0: nothing can run on no cores; give 1 or more, or 'all'")
 
+gc.disable()  # a plan and Snakemake's graph only grow: looking for garbage in them takes a fifth of the time
 try:
     NIGHTS = prepare(config) if workflow.is_main_process else read_prepared(config)
 except (PlanError, SettingsError) as problems:
@@ -18,6 +20,9 @@ except (PlanError, SettingsError) as problems:
 except OSError as error:  # a disk that is full, a folder that is not to be written to, a file in the way
     sys.exit(f"darkroom: {error.filename}: {error.strerror}; make way or room there, and run again")
 
+gc.freeze()
+gc.enable()
+gc.set_threshold(100_000, 20, 20)
 
 RESULTS = NIGHTS.results
 
@@ -27,15 +32,34 @@ def in_results(paths):
 
 
 def all_targets(wildcards):
-    """An input function: every light that can be calibrated, or every master if there are no lights; and the checks."""
+    """An input function: every light that can be calibrated, or every master if there are no lights; and the checks.
+
+    Where a run is to make what is not up to date and nothing else, the plan knows what that is: Snakemake need not look
+    at the rest, which takes it a millisecond a file. The plan itself, which is there, stands for that.
+    """
     if NIGHTS.refusal:
         sys.exit(f"darkroom: {NIGHTS.refusal}")
-    return in_results(NIGHTS.targets)
+    return in_results(["plan.txt", *NIGHTS.due] if makes_what_is_due(workflow) else NIGHTS.targets)
 
 
 def recipe_file(product):
     """An input function: the recipe of a master, whose name tells its content."""
     return lambda wildcards: f"{RESULTS}/{find_job(wildcards, product).recipe}"
+
+
+def raw_frames_of(batch):
+    """An input function: the raw lights of a batch; a function, so that they count only where the batch is asked for."""
+    return lambda wildcards: batch.frames
+
+
+def masters_of(batch):
+    """An input function: the masters and measurements that a batch is made with."""
+    return lambda wildcards: mark_needs(batch, batch.masters)
+
+
+def certificates_of(batch):
+    """An input function: the certificates of those masters."""
+    return lambda wildcards: mark_needs(batch, batch.certificates)
 
 
 def raw_frames(product):

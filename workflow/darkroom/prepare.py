@@ -7,7 +7,7 @@ import io
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,15 @@ class PlanError(ValueError):
 class Prepared:
     """What the rules look up: jobs by name, and the products that ``all`` asks for, all below ``results``.
 
-    ``failed`` are masters that failed their certification, and ``if_failed`` what the settings do with them.
+    ``targets`` and ``due`` name one product of each job, since a job makes all of its own: of everything that belongs
+    to a whole run, and of what is not up to date. ``failed`` are masters that failed their certification, and
+    ``if_failed`` what the settings do with them.
     """
 
     results: str
     jobs: dict[str, Job]
     targets: list[str]
+    due: list[str]
     lights: list[str]
     masters: list[str]
     failed: list[str]
@@ -85,6 +88,7 @@ def prepare(config: dict[str, Any]) -> Prepared:
     reasons = products.explain_all(plan.list_all())
     jobs = plan_jobs(plan, products, settings)
     _link_awkward_frames(jobs, settings["results"])
+    wanted = set(plan.targets)
     due = {path for job in jobs if job.due for path in job.products}
     reasons = {path: reason for path, reason in reasons.items() if path in due or not reason}
     if stamps != known:
@@ -97,7 +101,8 @@ def prepare(config: dict[str, Any]) -> Prepared:
     prepared = Prepared(
         results=settings["results"],
         jobs={job.name: job for job in jobs},
-        targets=plan.targets,
+        targets=[job.products[0] for job in jobs if not wanted.isdisjoint(job.products)],
+        due=[job.products[0] for job in jobs if job.due and job.products[0] in reasons],
         lights=[light.path for light in plan.made],
         masters=[master.path for master in plan.masters],
         failed=[master.path for master in plan.failed],
@@ -106,7 +111,8 @@ def prepare(config: dict[str, Any]) -> Prepared:
         refusal=_refuse(plan, settings),
         summary=_summarise(plan, reasons),
     )
-    write_if_changed(results / CACHE / "jobs.json", json.dumps(asdict(prepared)))
+    stored = {**vars(prepared), "jobs": {name: vars(job) for name, job in prepared.jobs.items()}}
+    write_if_changed(results / CACHE / "jobs.json", json.dumps(stored))
     return prepared
 
 
@@ -214,9 +220,9 @@ def _remark(plan: Plan, raw: list[Path], products: Products, settings: dict[str,
 
 def _as_csv(columns: list[str], rows: Iterable[dict[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([row.get(column) for column in columns] for row in rows)
     return text.getvalue().encode("utf-8", "backslashreplace").decode()
 
 

@@ -24,7 +24,8 @@ MISSING = re.compile(r"^(.*) \(missing locally", re.MULTILINE)
 # What it says when it is told to end, by Ctrl-C or by SIGTERM: nothing is to be begun then.
 STOPPED = ("Terminating processes on user request", "Will exit after finishing currently running jobs")
 # What says nothing to an observer; a new product that failed has no backup, of course.
-CHATTER = ("Select jobs to execute...", "Assuming unrestricted shared filesystem usage.", "Cannot restore ")
+CHATTER = ("Select jobs to execute...", "Assuming unrestricted shared filesystem usage.", "Cannot restore ", "Reasons:")
+BATCHES = "calibrate_lights"  # how the rules of all batches begin, of which there may be thousands
 
 
 def warn(nights: Prepared, stream: TextIO | None = None) -> None:
@@ -66,10 +67,37 @@ def lift_job_limit(workflow: Any) -> None:
         workflow.scheduling_settings.max_jobs_per_timespan = None
 
 
+def makes_what_is_due(workflow: Any) -> bool:
+    """Whether Snakemake is to make (or name) what is not up to date, and nothing else.
+
+    Not where it is to force rules, cut the graph, touch files, or where it runs nothing at all but summarises, draws or
+    deletes.
+    """
+    rules = workflow.dag_settings
+    told = rules.forceall or rules.forcerun or rules.until or rules.omit_from or rules.batch or workflow.touch
+    return workflow.scheduling_settings is not None and not told
+
+
 def _is_worth_reading(record: logging.LogRecord) -> bool:
-    """Whether a record stays on the terminal: not what ProgressHandler says better, nor the scheduler's chatter."""
+    """Whether a record stays on the terminal: not what ProgressHandler says better, nor the scheduler's chatter.
+
+    The table of jobs is made to count the batches of lights together.
+    """
+    if getattr(record, "event", None) == LogEvent.RUN_INFO and record.__dict__.get("stats"):
+        record.msg = count_jobs(record.__dict__["stats"])
     said = (LogEvent.JOB_STARTED, LogEvent.JOB_FINISHED, LogEvent.PROGRESS)
     return getattr(record, "event", None) not in said and not str(record.msg).startswith(CHATTER)
+
+
+def count_jobs(stats: dict[str, int]) -> str:
+    """Return how many jobs of each rule there are as a table, like Snakemake's but for the batches of lights."""
+    counts: dict[str, int] = {}
+    for rule, count in stats.items():
+        name = BATCHES if rule.startswith(f"{BATCHES}_") else rule
+        counts[name] = counts.get(name, 0) + count
+    width = max(len("job"), *map(len, counts))
+    rows = [("job", "count"), ("-" * width, "-----"), *((name, str(count)) for name, count in counts.items())]
+    return "\n".join(["Job stats:", *(f"{name:{width}}  {count:>5}" for name, count in rows), ""])
 
 
 class ProgressHandler(logging.Handler):

@@ -8,9 +8,9 @@ for batch in NIGHTS.batches:
             f"calibrate_lights_{batch.id}"
         input:
             recipe=in_results([batch.recipe])[0],
-            frames=ancient(batch.frames),
-            masters=mark_needs(batch, batch.masters),
-            certificates=mark_needs(batch, batch.certificates),
+            frames=ancient(raw_frames_of(batch)),
+            masters=masters_of(batch),
+            certificates=certificates_of(batch),
         output:
             update(in_results(batch.products)),
         log:
