@@ -1,0 +1,1 @@
+"""How planning and Snakemake bear many frames: ``python -m tests.scale``, by ``make bench-scale``."""
