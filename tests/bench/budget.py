@@ -11,15 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from darkroom.jobs import Job
 from darkroom.prepare import Prepared, prepare
+from tests.bench.budget_tables import Span, account_for_run, keep_tables, tabulate_jobs, tabulate_run
 from tests.bench.competitors import enter_darkroom
 from tests.bench.night import NIGHTS, Night, write_night
 from tests.bench.report import describe_machine
@@ -27,7 +28,6 @@ from tests.bench.rules import ask_rules
 from tests.bench.timed import measure
 from tests.running import REPOSITORY
 
-ROLES = ("start", "imports", "reading", "arithmetic", "writing")
 DRY_RUNS = 3
 MOST_FUNCTIONS = 12
 # A dry run in a process that looks at its watch; then what a summary does: it plans once more, in the same process.
@@ -54,20 +54,6 @@ timed({"raw": sys.argv[2], "results": "results"})
 timed({"raw": sys.argv[2], "results": "results"})
 print(*(after - before for before, after in zip(watch, watch[1:])), planned[0], planned[-1])
 """
-
-
-@dataclass(frozen=True)
-class Span:
-    """When a job ran, in s after the start of the run."""
-
-    kind: str
-    start: float
-    end: float
-
-    @property
-    def seconds(self) -> float:
-        """How long it took."""
-        return self.end - self.start
 
 
 def read_spans(nights: Prepared, begun: float) -> dict[str, Span]:
@@ -154,59 +140,6 @@ def time_planning(command: Sequence[str], raw: Path, folder: Path) -> tuple[dict
     return parts | {"Snakemake's rules and graph": dry - plan}, again
 
 
-def account_for_run(wall: float, spans: Sequence[Span], first: Mapping[str, float], last: float) -> dict[str, float]:
-    """Return where the wall time of a run went, in s, in the order of time; the sum is the whole of it.
-
-    Parameters
-    ----------
-    wall
-        From start to end.
-    spans
-        Of the jobs.
-    first
-        What goes before the first job, by name.
-    last
-        What the planning for the summary takes.
-    """
-    start, end = min(span.start for span in spans), max(span.end for span in spans)
-    rest = {"unexplained, before the first job": start - sum(first.values())}
-    return {**first, **rest, "jobs": end - start, "summary": last, "unexplained, at the end": wall - end - last}
-
-
-def tabulate_run(parts: Mapping[str, float]) -> list[str]:
-    """Return the table of a run in Markdown."""
-    wall = sum(parts.values())
-    lines = ["| the run | s | % |", "|---|---:|---:|"]
-    lines += [f"| {name} | {seconds:.2f} | {100 * seconds / wall:.0f} |" for name, seconds in parts.items()]
-    return [*lines, f"| all | {wall:.2f} | 100 |"]
-
-
-def tabulate_jobs(spans: Mapping[str, Span], sampled: Mapping[str, dict[str, float]], cores: int) -> list[str]:
-    """Return the table of the jobs in Markdown, a row for each kind: seconds in the run, and of each by itself."""
-    names = defaultdict(list)
-    for name, span in spans.items():
-        names[span.kind].append(name)
-    lines = [f"| jobs | number | in the run | alone | {' | '.join(ROLES)} | end |", "|---|" + "---:|" * 9]
-    total: Counter[str] = Counter()
-    for kind, members in names.items():
-        row = Counter(number=len(members), run=sum(spans[name].seconds for name in members))
-        for name in members:
-            row.update(sampled[name])
-        total.update(row)
-        lines.append(_write_row(kind, row))
-    span = max(each.end for each in spans.values()) - min(each.start for each in spans.values())
-    idle = cores * span - total["run"]
-    lines.append(_write_row("all", total))
-    lines.append(f"| no job on one of {cores} cores | | {idle:.2f} |" + " |" * 7)
-    return lines
-
-
-def _write_row(name: str, row: Mapping[str, float]) -> str:
-    known = [row.get(role, 0.0) for role in ROLES]
-    cells = [row["run"], row["all"], *known, row["all"] - sum(known)]
-    return f"| {name} | {row['number']:.0f} | {' | '.join(f'{cell:.2f}' for cell in cells)} |"
-
-
 def draw_up_budget(night: Night, folder: Path, cores: int) -> list[str]:
     """Run Darkroom on a night, and its parts again; return the tables, a line each."""
     raw = folder / "raw"
@@ -240,6 +173,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=2048, help="rows and columns of a frame, pixels; default: 2048")
     parser.add_argument("--cores", type=int, default=2, help="default: 2")
     parser.add_argument("--folder", type=Path, help="scratch folder, which keeps the night; default: a temporary one")
+    parser.add_argument("--keep", action="store_true", help="put the tables into docs/speed.md")
     return parser.parse_args()
 
 
@@ -251,11 +185,15 @@ def main() -> None:
         filter(None, [str(REPOSITORY / "workflow"), os.environ.get("PYTHONPATH")])
     )
     frames = len(night.list_frames())
-    print(f"{describe_machine()}\n{options.night} night: {frames} frames of {night.size} x {night.size}\n", flush=True)
+    heading = [f"{options.night.capitalize()} night: {frames} frames of {night.size} x {night.size}.", ""]
+    heading += [f"{describe_machine()}.", ""]
     with tempfile.TemporaryDirectory(prefix="darkroom-budget-") as folder:
         place = options.folder or Path(folder)
         place.mkdir(parents=True, exist_ok=True)
-        print("\n".join(draw_up_budget(night, place.resolve(), options.cores)))
+        lines = heading + draw_up_budget(night, place.resolve(), options.cores)
+    print("\n".join(lines))
+    if options.keep:
+        keep_tables(REPOSITORY / "docs" / "speed.md", lines)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@ from matplotlib import pyplot as plt
 from darkroom.prepare import prepare
 from tests.bench import __main__ as bench
 from tests.bench import agreement, budget, competitors, memory, one_job, report, rules, timed
+from tests.bench import budget_tables as tables
 from tests.bench.night import FLAT_SIGNAL, NIGHTS, SKY, Night, Pixels, write_night
 from tests.camera import Camera
+from tests.running import REPOSITORY
 
 SMALL = Night(biases=4, darks=4, flats=4, lights=3, filters=("B", "V"), size=96)
 
@@ -238,23 +240,27 @@ def test_command_line_refuses_what_makes_no_night():
 
 
 def test_budget_of_a_run_adds_up_to_its_wall_time():
-    spans = [budget.Span("bias", 2.0, 5.0), budget.Span("dark", 2.5, 4.0), budget.Span("light", 5.5, 9.0)]
-    parts = budget.account_for_run(10.0, spans, {"Python": 0.5, "index and plan": 1.0}, 0.25)
+    spans = [
+        tables.Span("bias", 2.0, 5.0),
+        tables.Span("dark", 2.5, 4.0),
+        tables.Span("light", 5.5, 9.0),
+    ]
+    parts = tables.account_for_run(10.0, spans, {"Python": 0.5, "index and plan": 1.0}, 0.25)
     assert sum(parts.values()) == pytest.approx(10)
     assert (parts["jobs"], parts["summary"]) == (7.0, 0.25)
     assert parts["unexplained, before the first job"] == pytest.approx(0.5)
     assert parts["unexplained, at the end"] == pytest.approx(0.75)
-    assert budget.tabulate_run(parts)[-1] == "| all | 10.00 | 100 |"
+    assert tables.tabulate_run(parts)[-1] == "| all | 10.00 | 100 |"
 
 
 def test_budget_of_the_jobs_has_their_sums_and_the_idle_cores():
     spans = {
-        "a": budget.Span("bias", 1.0, 4.0),
-        "b": budget.Span("bias", 1.0, 2.0),
-        "c": budget.Span("light", 5.0, 7.0),
+        "a": tables.Span("bias", 1.0, 4.0),
+        "b": tables.Span("bias", 1.0, 2.0),
+        "c": tables.Span("light", 5.0, 7.0),
     }
     sampled = {name: {"imports": 0.5, "reading": 0.25, "all": 1.0} for name in spans}
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in budget.tabulate_jobs(spans, sampled, cores=2)]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in tables.tabulate_jobs(spans, sampled, cores=2)]
     assert [row[:6] for row in rows[2:]] == [
         ["bias", "2", "4.00", "2.00", "0.00", "1.00"],
         ["light", "1", "2.00", "1.00", "0.00", "0.50"],
@@ -263,6 +269,19 @@ def test_budget_of_the_jobs_has_their_sums_and_the_idle_cores():
     ]
     assert rows[2][-1] == "0.50"  # 1 s, less imports and reading, of two jobs
     assert {len(row) for row in rows} == {10}
+
+
+def test_budget_is_kept_between_its_marks(tmp_path):
+    document = tmp_path / "speed.md"
+    document.write_text("# Speed\n\n{}\nold\n{}\n\nThe end\n".format(*tables.MARKS))
+    for _ in range(2):
+        tables.keep_tables(document, ["| new |"])
+        assert document.read_text() == "# Speed\n\n{}\n\n| new |\n\n{}\n\nThe end\n".format(*tables.MARKS)
+    document.write_text("# Speed\n")
+    with pytest.raises(RuntimeError, match=r"speed\.md: no place for the tables"):
+        tables.keep_tables(document, ["| new |"])
+    assert document.read_text() == "# Speed\n"
+    assert all(mark in (REPOSITORY / "docs" / "speed.md").read_text() for mark in tables.MARKS)
 
 
 def test_budget_tells_reading_and_calculating_threads_apart(monkeypatch):
