@@ -10,7 +10,7 @@ from darkroom.quality import describe_bits
 
 
 def collect_bad_pixels(recipe: dict, shelf: MasterShelf, product: str) -> None:
-    masks = [shelf.read(used).mask for used in recipe["masters"]]
+    masks = [shelf.read_mask(used) for used in recipe["masters"]]
 
     header = fits.Header()
     header["IMAGETYP"] = ("BAD PIXELS", "kind of frame")

@@ -34,10 +34,12 @@ def make_master_flat(
         raise JobProblem(f"{product}: {why}; see flat.min_counts and flat.max_counts in config.yaml")
 
     flat = combine_images(stack.images, settings["combine"], stack.noises, stack.scales, stack.illumination, threads)
-    level = np.float32(measure_level(flat.data, settings["normalise"]))
-    image, variance = flat.data / level, flat.variance
+    image, variance = flat.data, flat.variance
+    level = np.float32(measure_level(image, settings["normalise"]))
+    image /= level
     if variance is not None:
-        variance = stack.add_pedestal_noise(variance, flat.shares) / level**2
+        variance = stack.add_pedestal_noise(variance, flat.shares)
+        variance /= level**2
 
     mask = flag_no_data(image)
     flag(mask, image <= 0, Bit.LOW_FLAT)

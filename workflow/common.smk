@@ -4,6 +4,7 @@ import sys
 
 from darkroom.prepare import PlanError, prepare, read_prepared
 from darkroom.progress import follow, makes_what_is_due, summarise, warn
+from darkroom.resources import count_threads, estimate_memory_mb
 from darkroom.settings import SettingsError
 from darkroom.surroundings import prepare_surroundings
 
@@ -93,8 +94,21 @@ def mark_needs(job, paths):
 
 
 def memory_mb(product):
-    """A resource function: megabytes for float32 copies of all frames, beside Python and its libraries."""
-    return lambda wildcards: estimate_memory_mb(find_job(wildcards, product), frames_at_once=None)
+    """A resource function: the megabytes of the job that makes a product."""
+
+    def estimate(wildcards, threads):
+        return estimate_memory_mb(find_job(wildcards, product), threads, NIGHTS.cosmic_rays)
+
+    return estimate
+
+
+def threads_for(product):
+    """A function for `threads`: one where many jobs like it run at once, more where it is alone."""
+
+    def count(wildcards):
+        return count_threads(find_job(wildcards, product), NIGHTS.jobs.values(), workflow.cores or 1)
+
+    return count
 
 
 def find_job(wildcards, product):
@@ -102,11 +116,6 @@ def find_job(wildcards, product):
     if name not in NIGHTS.jobs:
         sys.exit(f"darkroom: {name}: the plan has no such master; see {RESULTS}/plan.txt")
     return NIGHTS.jobs[name]
-
-
-def estimate_memory_mb(job, frames_at_once):
-    frames = len(job.frames) if frames_at_once is None else frames_at_once
-    return int(400 + (frames + 6) * job.pixels * 4 / 1e6)
 
 
 wildcard_constraints:

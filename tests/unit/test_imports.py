@@ -26,7 +26,16 @@ PLANNER |= {
     "measurements",
     "findings",
 }
-PLANNER |= {"surroundings", "plan_masters", "misses", "recipe_changes", "temperatures", "quantities", "processed"}
+PLANNER |= {
+    "surroundings",
+    "resources",
+    "plan_masters",
+    "misses",
+    "recipe_changes",
+    "temperatures",
+    "quantities",
+    "processed",
+}
 
 
 def imports_of(text):

@@ -177,7 +177,7 @@ def test_lights_with_the_same_masters_share_what_is_made_of_them():
         read.append(wanted["path"])
         return night.masters[wanted["path"]]
 
-    shelf = LightShelf(SimpleNamespace(read=read_master))
+    shelf = LightShelf(SimpleNamespace(read=read_master, forget=lambda: None))
     first = shelf.prepare(night.recipe)
     assert shelf.prepare(dict(night.recipe)) is first
     assert len(read) == 3

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkroom.calibrate import find_slope, find_unflattened
-from darkroom.masters import Master, MasterShelf
+from darkroom.masters import MasterShelf
 from darkroom.quality import Bit
 from darkroom.uncertainty import add_pedestal_noise
 
@@ -23,12 +23,14 @@ class LightMasters:
 
     ``flat`` is one where it cannot serve. ``mask`` is the quality plane that a light has from its masters.
     ``pedestal_variance`` is that of bias and dark, ADU^2, and ``flat_variance`` that of the flat; None where they are
-    not known.
+    not known, or not wanted. ``uneven_signal`` and ``frame_variance`` are those of a dark that holds its bias.
     """
 
-    bias: Master | None
-    dark: Master | None
+    bias: Image | None
+    dark: Image | None
     dark_scale: float
+    uneven_signal: Image | None
+    frame_variance: float | None
     flat: Image | None
     flat_variance: Image | None
     pedestal_variance: Image | None
@@ -54,7 +56,9 @@ class LightShelf:
         settings = recipe["settings"]
         used = [recipe["bias"], recipe["dark"], recipe["flat"], settings["flat_minimum"], settings["linearity"]]
         if self._prepared is None or self._key != json.dumps(used):
+            self._prepared = None  # those before need not be held as well
             self._prepared = prepare_masters(recipe, self.shelf)
+            self.shelf.forget()
             self._key = json.dumps(used)
         return self._prepared
 
@@ -71,7 +75,19 @@ def prepare_masters(recipe: dict[str, Any], shelf: MasterShelf) -> LightMasters:
         unflattened = find_unflattened(flat.image, settings["flat_minimum"])
         mask = np.where(unflattened, mask | np.uint8(Bit.LOW_FLAT), mask)
         quotient = np.where(unflattened, np.float32(1), flat.image)
-    if any(master and master.variance is not None for master in (bias, dark)):
+    wanted = settings["uncertainty"] or settings["cosmic_rays"]
+    if wanted and any(master and master.variance is not None for master in (bias, dark)):
         nothing, slope = np.zeros(mask.shape, np.float32), find_slope(settings["linearity"])
         pedestal = np.asarray(add_pedestal_noise(nothing, bias, [(dark, scale)] if dark else [], slope), np.float32)
-    return LightMasters(bias, dark, scale, quotient, flat.variance if flat else None, pedestal, mask)
+    whole = dark if dark and dark.holds_bias else None
+    return LightMasters(
+        bias=bias.image if bias else None,
+        dark=dark.image if dark else None,
+        dark_scale=scale,
+        uneven_signal=whole.uneven_signal if whole and wanted else None,
+        frame_variance=whole.frame_variance if whole else None,
+        flat=quotient,
+        flat_variance=flat.variance if flat and wanted else None,
+        pedestal_variance=pedestal,
+        mask=mask,
+    )

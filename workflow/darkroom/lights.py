@@ -56,8 +56,7 @@ def calibrate_light(
         If cosmic rays are sought where the noise is not known.
     """
     settings = recipe["settings"]
-    bias = masters.bias.image if masters.bias else None
-    image = prepare_image(raw, settings["overscan"], bias, linearity=settings["linearity"])
+    image = prepare_image(raw, settings["overscan"], masters.bias, linearity=settings["linearity"])
     rows, columns = image.shape
     limit = recipe["saturation"] or FULL_SCALE
     wanted = settings["uncertainty"] or settings["cosmic_rays"]
@@ -79,8 +78,8 @@ def calibrate_light(
         full[own] = counts[inner] >= limit
         signal = image.prepare(counts, band)
         data = signal
-        if masters.dark:
-            data = subtract_pedestal(signal.copy(), dark=masters.dark.image[band], scale=masters.dark_scale)
+        if masters.dark is not None:
+            data = subtract_pedestal(signal.copy(), dark=masters.dark[band], scale=masters.dark_scale)
         variance = noise.find_variance(signal, data, band)[inner] if noise else None
         data = data[inner]
         if masters.flat is not None:
@@ -107,15 +106,13 @@ class _LightNoise:
     def __init__(self, recipe: dict[str, Any], masters: LightMasters, detector: Detector, shape: tuple[int, int]):
         assert detector.read_noise is not None, "the detector is known"
         assert detector.gain is not None, "the detector is known"
-        settings, dark = recipe["settings"], masters.dark
+        settings = recipe["settings"]
         slope = find_slope(settings["linearity"])
-        self.read_variance = slope**2 * find_read_variance(detector.read_noise, settings["overscan"], shape)
+        of_pixel = slope**2 * find_read_variance(detector.read_noise, settings["overscan"], shape)
+        self.read_variance = masters.frame_variance or of_pixel
         self.gain = detector.gain
         self.pedestal = masters.pedestal_variance
-        self.uneven_signal = None
-        if dark and dark.holds_bias:
-            self.read_variance = dark.frame_variance or self.read_variance
-            self.uneven_signal = dark.uneven_signal
+        self.uneven_signal = masters.uneven_signal
 
     def find_variance(self, signal: Image, data: Image, band: slice) -> Image:
         """Return the variance of a band of rows, in ADU^2.

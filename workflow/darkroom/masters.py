@@ -76,6 +76,17 @@ class MasterShelf:
                 raise JobProblem(f"{path}: the master cannot be read ({error}); delete it and run again") from None
         return self._read[wanted["path"]]
 
+    def forget(self) -> None:
+        """Hold no master any longer."""
+        self._read.clear()
+
+    def read_mask(self, wanted: dict[str, Any]) -> NDArray[np.uint8]:
+        """Return the quality plane of a master, and forget the rest of it."""
+        master = self.read(wanted)
+        assert master is not None, "a master is wanted"
+        self.forget()
+        return master.mask
+
     def read_figures(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Return what was measured: the JSON file with this ``path`` and recipe ``digest``.
 

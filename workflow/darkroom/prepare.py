@@ -36,7 +36,7 @@ class Prepared:
 
     ``targets`` and ``due`` name one product of each job, since a job makes all of its own: of everything that belongs
     to a whole run, and of what is not up to date. ``failed`` are masters that failed their certification, and
-    ``if_failed`` what the settings do with them.
+    ``if_failed`` what the settings do with them; ``cosmic_rays`` whether lights are searched for them.
     """
 
     results: str
@@ -47,6 +47,7 @@ class Prepared:
     masters: list[str]
     failed: list[str]
     if_failed: str
+    cosmic_rays: bool
     warnings: list[str]
     refusal: str
     summary: dict[str, Any]
@@ -107,6 +108,7 @@ def prepare(config: dict[str, Any]) -> Prepared:
         masters=[master.path for master in plan.masters],
         failed=[master.path for master in plan.failed],
         if_failed=settings["certification"]["failed"],
+        cosmic_rays=settings["lights"]["cosmic_rays"]["use"],
         warnings=warnings,
         refusal=_refuse(plan, settings),
         summary=_summarise(plan, reasons),

@@ -25,6 +25,7 @@ from darkroom.uncertainty import add_pedestal_noise
 
 # How far the levels of faint and bright flats must differ to tell how linear a pixel is.
 LEVELS_APART = 1.5
+BAND = 64  # rows that are worked on at once, for the memory
 
 Image = NDArray[np.floating[Any]]
 
@@ -60,15 +61,20 @@ class Stack:
         return measure_illumination(self.images, list(scaled / np.median(scaled)))
 
     def add_pedestal_noise(
-        self, variance: Image, shares: NDArray[np.float64], rows: slice | NDArray[np.int_] = slice(None)
+        self, variance: Image, shares: NDArray[np.float64], rows: NDArray[np.int_] | None = None
     ) -> Image:
-        """Return the variance of a sum of frames, each times its share, with that of their bias and darks."""
+        """Add that of their bias and darks to the variance of a sum of frames, each times its share; in place."""
         scales = shares * self.scales
         darks: dict[int, tuple[Master, float]] = {}
         for (dark, factor), scale in zip(self.darks, scales, strict=bool(self.darks)):
             _, before = darks.get(id(dark), (dark, 0.0))
             darks[id(dark)] = dark, before + factor * float(scale)
-        return add_pedestal_noise(variance, self.bias, darks.values(), self.bias_factor * float(scales.sum()), rows)
+        share = self.bias_factor * float(scales.sum())
+        for start in range(0, len(variance), BAND):
+            band = slice(start, start + BAND)
+            own = band if rows is None else rows[band]
+            variance[band] = add_pedestal_noise(variance[band], self.bias, darks.values(), share, own)
+        return variance
 
     @property
     def mostly_saturated(self) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ for batch in NIGHTS.batches:
         conda:
             "../../envs/darkroom.yaml"
         resources:
-            mem_mb=estimate_memory_mb(batch, frames_at_once=6),  # one, and what a search for cosmic rays holds
+            mem_mb=estimate_memory_mb(batch, 1, NIGHTS.cosmic_rays),
         message:
             f"{RESULTS}/{batch.message}"
         script:

@@ -15,6 +15,7 @@ rule make_master_bias:
         f"{RESULTS}/benchmarks/make_master_bias/{{night}}/{{setup}}/master_bias.tsv"
     conda:
         "../../envs/darkroom.yaml"
+    threads: threads_for("master_bias")
     resources:
         mem_mb=memory_mb("master_bias"),
     message:
@@ -37,6 +38,7 @@ rule make_master_dark:
         f"{RESULTS}/benchmarks/make_master_dark/{{night}}/{{setup}}/master_dark_{{exposure}}.tsv"
     conda:
         "../../envs/darkroom.yaml"
+    threads: threads_for("master_dark_{exposure}")
     resources:
         mem_mb=memory_mb("master_dark_{exposure}"),
     message:
@@ -59,6 +61,7 @@ rule make_master_flat:
         f"{RESULTS}/benchmarks/make_master_flat/{{night}}/{{setup}}/master_flat_{{filter}}.tsv"
     conda:
         "../../envs/darkroom.yaml"
+    threads: threads_for("master_flat_{filter}")
     resources:
         mem_mb=memory_mb("master_flat_{filter}"),
     message:

@@ -34,6 +34,7 @@ rule certify_master:
         f"{RESULTS}/benchmarks/certify_master/{{night}}/{{setup}}/certificates/{{master}}.tsv"
     conda:
         "../../envs/darkroom.yaml"
+    threads: threads_for("certificates/{master}")
     resources:
         mem_mb=memory_mb("certificates/{master}"),
     params:

@@ -1,0 +1,40 @@
+"""Resources: the memory and the threads that a job is given, from the size and the number of its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import ceil
+
+from darkroom.jobs import Job
+
+LIBRARIES = 250  # MB; Python, what a job imports, and Snakemake, which starts it once more on a cluster
+HELD = 270  # MB of raw frames that a job keeps in memory at most; see darkroom.raw_images
+# How many planes of float32 each kind of job holds at most, beside raw frames. docs/speed.md has how that was measured.
+PLANES = {
+    "measure_detector": 3,
+    "make_master_bias": 8,
+    "make_master_dark": 11,
+    "make_master_flat": 14,
+    "certify_master": 10,
+    "collect_bad_pixels": 8,
+    "calibrate_lights": 15,
+}
+COSMIC_RAYS = 14  # planes more, to look for hits
+RAW_BYTES = 4  # of a pixel in a raw frame, at most but for double precision
+THREAD = 50  # MB for the bands that a thread works on
+WORK = 2**25  # pixels of raw frames that are worth a thread of their own
+MOST_THREADS = 8
+
+
+def estimate_memory_mb(job: Job, threads: int, cosmic_rays: bool) -> int:
+    """Return the MB that a job takes at most, whatever the number of its frames."""
+    megapixels = job.pixels / 1e6
+    planes = PLANES[job.kind] + (COSMIC_RAYS if cosmic_rays and job.kind == "calibrate_lights" else 0)
+    held = min(HELD, RAW_BYTES * megapixels * len(job.frames))
+    return ceil(LIBRARIES + held + 4 * megapixels * planes + THREAD * threads)
+
+
+def count_threads(job: Job, jobs: Iterable[Job], cores: int) -> int:
+    """Return the threads of a job that combines frames: what is left for it when all like it run at once."""
+    alike = sum(other.kind == job.kind and other.due for other in jobs)
+    return max(1, min(cores // max(alike, 1), ceil(job.pixels * len(job.frames) / WORK), MOST_THREADS))
