@@ -32,8 +32,13 @@ def describe_plan(plan: Plan, reasons: dict[str, str]) -> str:
     lines += ["", "LIGHTS"]
     for folder, lights in _by_folder(plan.lights, lambda light: f"{light.frame.night}/{light.frame.setup}"):
         lines.append(folder)
+        # most lights of a night get the same masters, of which there is the same to say
+        told: dict[tuple[Any, ...], list[str]] = {}
         for light in lights:
-            lines += _describe_light(light)
+            alike = id(light.bias), id(light.dark), id(light.flat), id(light.sources), light.contents, *light.misses
+            if alike not in told:
+                told[alike] = list(_describe_making(light))
+            lines += [_name_light(light), *told[alike]]
     for title, said in (("LEFT OUT", list_problems(plan, most=10**9)), ("NOTES", list_notes(plan, most=10**9))):
         if said:
             lines += ["", title] + [f"  {line}" for line in said]
@@ -71,23 +76,28 @@ def plan_rows(plan: Plan, reasons: dict[str, str]) -> tuple[list[str], Iterator[
             row |= {"bias": master.bias.master.path if master.bias else ""}
             row |= {"dark": " ".join(sorted({match.master.path for match in master.darks}))}
             yield row | {"stale": reasons.get(master.path, "not needed")}
+        said: dict[tuple[int, ...], dict[str, Any]] = {}
         for light in plan.lights:
             frame = light.frame
+            alike = id(light.bias), id(light.dark), id(light.flat)
+            if alike not in said:
+                said[alike] = _tabulate_matches(light)
             row = {"product": light.path, "kind": "light", "night": frame.night, "setup": frame.setup}
-            row |= {
-                "filter": frame.filter,
-                "exposure": frame.exposure,
-                "frames": frame.name,
-                "missing": " | ".join(map(str, light.misses)),
-            }
-            for kind, match in _named_matches(light):
-                row[kind] = match.master.path
-            row["dark_scale"] = light.dark.scale if light.dark else None
-            row["why"] = "; ".join(f"{kind}: {match.why}" for kind, match in _named_matches(light))
-            others = [f"{kind}: {other}" for kind, match in _named_matches(light) for other in match.runners_up]
-            yield row | {"runners_up": "; ".join(others), "stale": reasons.get(light.path, "")}
+            row |= {"filter": frame.filter, "exposure": frame.exposure, "frames": frame.name}
+            row |= {"missing": " | ".join(map(str, light.misses)), "stale": reasons.get(light.path, "")}
+            yield row | said[alike]
 
     return columns, rows()
+
+
+def _tabulate_matches(light: Light) -> dict[str, Any]:
+    """Return the columns of plan.csv that say what a light gets."""
+    matches = _named_matches(light)
+    row: dict[str, Any] = {kind: match.master.path for kind, match in matches}
+    row["dark_scale"] = light.dark.scale if light.dark else None
+    row["why"] = "; ".join(f"{kind}: {match.why}" for kind, match in matches)
+    row["runners_up"] = "; ".join(f"{kind}: {other}" for kind, match in matches for other in match.runners_up)
+    return row
 
 
 def list_problems(plan: Plan, most: int = MOST_NAMED) -> list[str]:
@@ -194,13 +204,17 @@ def _describe_master(master: Master, used: bool, certificate: Certificate | None
         yield f"    less {_file(members[0].master, master.night)} ({members[0].why}{more})"
 
 
-def _describe_light(light: Light) -> Iterator[str]:
+def _name_light(light: Light) -> str:
     frame = light.frame
     what = f"{frame.object or 'no object'}, {frame.filter or 'no filter'}, {frame.exposure:g} s"
-    yield f"  {make_printable(frame.name)}: {what}"
+    return f"  {make_printable(frame.name)}: {what}"
+
+
+def _describe_making(light: Light) -> Iterator[str]:
+    """Yield what a light gets and becomes, or what it lacks."""
     yield from (f"    SKIPPED: {replace(miss, where='')}" for miss in light.misses)
     for kind, match in _named_matches(light):
-        yield f"    {kind}: {_file(match.master, frame.night)} ({match.why})"
+        yield f"    {kind}: {_file(match.master, light.frame.night)} ({match.why})"
         yield from (f"      rather than {other}" for other in match.runners_up)
     if light.dark and light.dark.master.holds_bias:
         yield "    no bias: the dark still holds it"

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 STAMP = "RECIPE"  # the primary header's card: the recipe's digest
 TABLE = "RECIPE"  # the extension that holds the recipe itself, as JSON
 BLOCK, CARD = 2880, 80
+ENCODER = json.JSONEncoder(sort_keys=True)  # json.dumps makes one each time
 
 
 def name_certificate(master: str) -> str:
@@ -27,8 +28,7 @@ def name_refusal(certificate: str) -> str:
 
 def digest_recipe(recipe: dict[str, Any]) -> str:
     """Return 32 hex digits that stand for the recipe's content."""
-    text = json.dumps(recipe, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(ENCODER.encode(recipe).encode(), digest_size=16).hexdigest()
 
 
 def read_stamp(path: Path) -> str | None:
