@@ -1,6 +1,7 @@
 """What the rules ask for: threads and memory of each job, as a scheduler is told, from a dry run."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -37,8 +38,9 @@ def ask_rules(raw: Path, results: Path, cores: int = 2) -> Mapping[str, dict[str
     """Return ``threads`` and ``mem_mb`` of each job that is to be run, by its first product below results."""
     arguments: Sequence[str] = ["-s", str(REPOSITORY / "Snakefile"), "-n", "--cores", str(cores)]
     command = [sys.executable, "-c", ASKING, *arguments, "--config", f"raw={raw}", f"results={results}"]
-    done = subprocess.run(command, cwd=results.parent, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "workflow")}
+    done = subprocess.run(command, cwd=results.parent, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"exit status {done.returncode}\n{done.stderr}")
+        raise RuntimeError(f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}")
     told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[[")]
     return {str(Path(output[0]).relative_to(results)): given for output, given in told if output}
