@@ -82,6 +82,7 @@ class Plan:
     bad_pixels: list[BadPixels] = field(default_factory=list)
     measurements: Measurements = field(default_factory=lambda: Measurements([]))
     remarks: list[str] = field(default_factory=list)
+    compared: bool = True  # whether measurements are made even where nothing needs them
 
     @cached_property
     def made(self) -> list[Light]:
@@ -110,6 +111,9 @@ class Plan:
         masters = self.used_masters if self.lights else self.masters
         targets = set(self.checks)
         certificates = [one for one in self.certificates.values() if one.path in targets]
+        made: list[Master | Light] = [*masters, *self.made]
+        sources = [source for item in made for source in item.sources.values()]
+        targets |= {source.measurement.path for source in sources if source.measurement}
         measurements = [one for one in self.measurements.all if one.path in targets]
         return [*measurements, *masters, *certificates, *self.bad_pixels, *self.made]
 
@@ -118,7 +122,7 @@ class Plan:
         """The figures and maps that belong to a whole run: of detectors, certificates and bad pixels, below results."""
         masters = self.used_masters if self.lights else self.masters
         places = {(item.frame.night, item.frame.setup) for item in self.made} | {(m.night, m.setup) for m in masters}
-        found = [one.path for one in self.measurements.all if (one.night, one.setup) in places]
+        found = [one.path for one in self.measurements.all if self.compared and (one.night, one.setup) in places]
         found += [self.certificates[master.path].path for master in masters if master.path in self.certificates]
         return found + [one.path for one in self.bad_pixels]
 
@@ -136,7 +140,7 @@ def make_plan(
 
     ``judge`` tells why a master is not to be used, if it failed its certification.
     """
-    plan = Plan(frames)
+    plan = Plan(frames, compared=settings["detector"]["compare"])
     usable = [frame for frame in frames if not frame.problem]
     plan.measurements = Measurements(usable)
     lights = [frame for frame in usable if frame.kind == "light"]
@@ -151,7 +155,8 @@ def make_plan(
             sources[camera] = find_sources(frame, plan.measurements, settings)
         light = Light(frame, path, sources=sources[camera])
         plan.lights.append(_plan_light(light, biases, darks, flats, settings))
-    plan.bad_pixels = _plan_bad_pixels(plan.used_masters if plan.lights else plan.masters)
+    if settings["lights"]["mask"]:
+        plan.bad_pixels = _plan_bad_pixels(plan.used_masters if plan.lights else plan.masters)
     return plan
 
 
