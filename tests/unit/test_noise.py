@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
-from darkroom.combined_noise import cut_noises
+from darkroom.combined_noise import average_variance, cut_noises, find_least_variance
 from darkroom.efficiency import find_plain_efficiency, measure_rejection
 from darkroom.noise import FrameNoise, find_read_variance, round_median
 from darkroom.prepared_images import prepare_image
@@ -160,3 +163,41 @@ def test_median_of_whole_counts_is_rounded(number, noise):
     values = truth + rng.normal(0, noise, (number, truth.size))
     exact, rounded = (np.median(each, axis=0) - truth for each in (values, np.rint(values)))
     assert rounded.var() - exact.var() == pytest.approx(round_median(np.array(noise), np.array(number)), abs=0.006)
+
+
+@st.composite
+def noisy_frames(draw):
+    """Frames of a stack, some of which share their dark, and a signal of their common size."""
+    shape = (3, 4)
+    planes = hnp.arrays(np.float32, shape, elements=st.floats(-50, 1e4, width=32))
+    darks = [None, draw(planes), draw(planes)]
+    noises = [
+        FrameNoise(
+            draw(st.floats(0.1, 1e3)),
+            draw(st.sampled_from([0.5, 1.5, np.inf])),
+            draw(st.sampled_from([1.0, 1.0, 0.9, 1e-4])),
+            draw(st.sampled_from([0.0, 0.0, 1000.0])),
+            draw(st.sampled_from(darks)),
+            draw(st.sampled_from([1.0, 2.5])),
+        )
+        for _ in range(draw(st.integers(1, 5)))
+    ]
+    noises += noises[: draw(st.integers(0, 3))]
+    return noises, draw(planes) * np.float32(draw(st.sampled_from([1.0, 1e-4])))
+
+
+@given(noisy_frames())
+def test_noise_of_many_frames_is_that_of_each(frames):
+    noises, signal = frames
+    each = np.stack([noise.variance(signal.astype(np.float64)) for noise in noises])
+    scale = each.max(axis=0)
+    np.testing.assert_allclose(average_variance(noises, signal), each.mean(axis=0), rtol=1e-5, atol=1e-6 * scale.max())
+    assert (find_least_variance(noises, signal) <= each.min(axis=0) + 1e-5 * scale).all()
+
+
+def test_least_variance_of_frames_that_differ_a_little_is_hardly_less_than_theirs():
+    dark = np.random.default_rng(1).normal(0, 3, (5, 6)).astype(np.float32)
+    noises = [FrameNoise(25.0, 1.5, 1 / level, 0.0, dark) for level in (29000.0, 30000.0, 31000.0)]
+    signal = np.full((5, 6), 0.98, np.float32)
+    least = np.min([noise.variance(signal) for noise in noises], axis=0)
+    np.testing.assert_allclose(find_least_variance(noises, signal), least, rtol=0.01)
