@@ -148,13 +148,15 @@ def make_plan(
     biases, darks, flats = planner.plan_all(usable)
     plan.masters = [*biases.masters, *darks.masters, *flats.masters]
     plan.refused, plan.failed, plan.certificates = planner.refused, planner.failed, planner.certificates
-    sources: dict[tuple[Any, ...], dict[str, Source]] = {}  # the lights of a night have them in common
+    # the lights of a night have most of it in common
+    sources: dict[tuple[Any, ...], dict[str, Source]] = {}
+    held: dict[tuple[Any, ...], Contents | Miss] = {}
     for frame, path in _name_lights(lights):
         camera = frame.night, frame.setup, frame.gain, frame.read_noise
         if camera not in sources:
             sources[camera] = find_sources(frame, plan.measurements, settings)
         light = Light(frame, path, sources=sources[camera])
-        plan.lights.append(_plan_light(light, biases, darks, flats, settings))
+        plan.lights.append(_plan_light(light, biases, darks, flats, settings, held))
     if settings["lights"]["mask"]:
         plan.bad_pixels = _plan_bad_pixels(plan.used_masters if plan.lights else plan.masters)
     return plan
@@ -169,7 +171,15 @@ def _plan_bad_pixels(masters: list[Master]) -> list[BadPixels]:
     return [BadPixels(night, setup, members) for (night, setup), members in sorted(groups.items())]
 
 
-def _plan_light(light: Light, biases: Shelf, darks: Shelf, flats: Shelf, settings: dict[str, Any]) -> Light:
+def _plan_light(
+    light: Light,
+    biases: Shelf,
+    darks: Shelf,
+    flats: Shelf,
+    settings: dict[str, Any],
+    held: dict[tuple[Any, ...], Contents | Miss],
+) -> Light:
+    """Give a light its masters or say what it lacks; ``held`` are the contents of those that were planned before."""
     frame = light.frame
     found: dict[str, Match | Miss] = {}
     if settings["dark"]["use"]:
@@ -184,24 +194,31 @@ def _plan_light(light: Light, biases: Shelf, darks: Shelf, flats: Shelf, setting
     light.misses += _miss_for_cosmic_rays(light, settings["lights"]["cosmic_rays"])
     if not light.misses:
         light.bias, light.dark, light.flat = (_as_match(found.get(kind)) for kind in ("bias", "dark", "flat"))
-        light.misses = _keep_contract(light, settings)
+        used = [(match.master.path, match.scale) for match in light.matches]
+        key = frame.night, frame.setup, bool(frame.overscan), frame.exposure, *used, light.sources["gain"].is_known
+        if key not in held:
+            held[key] = _keep_contract(light, settings)
+        match held[key]:
+            case Contents() as contents:
+                light.contents = contents
+            case miss:
+                light.misses = [miss]
     return light
 
 
-def _keep_contract(light: Light, settings: dict[str, Any]) -> list[Miss]:
-    """Find what a light holds once it is calibrated; return what does not fit."""
+def _keep_contract(light: Light, settings: dict[str, Any]) -> Contents | Miss:
+    """Return what a light holds once it is calibrated, or what does not fit."""
     frame = light.frame
     try:
         contents = calibrate_contents(frame, light.bias, light.dark, settings)
         if contents.bias and not contents.overscan:
-            return [miss_bias_removal(frame.night, frame.setup)]
+            return miss_bias_removal(frame.night, frame.setup)
         if light.flat:
             contents = divide_flat(contents, light.flat.master.contents)
     except Breach as breach:
-        return [miss_contract(frame.night, frame.setup, f"the light {breach}")]
+        return miss_contract(frame.night, frame.setup, f"the light {breach}")
     in_electrons = settings["lights"]["unit"] == "electron" and light.sources["gain"].is_known
-    light.contents = replace(contents, unit="electron" if in_electrons else "adu")
-    return []
+    return replace(contents, unit="electron" if in_electrons else "adu")
 
 
 def _miss_for_cosmic_rays(light: Light, rays: dict[str, Any]) -> list[Miss]:
