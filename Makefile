@@ -12,7 +12,7 @@ export HOME := $(CURDIR)/.venv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo verify-installation bench bench-memory lint test test-cosmics lock clean
+.PHONY: help env demo verify-installation bench bench-memory bench-scale lint test test-cosmics lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,10 @@ bench: env  ## time the workflow beside other ways to calibrate a night
 
 bench-memory: env  ## measure the peak memory of 100 and of 200 flats of 4096 x 4096 (minutes, 8 GB of disk)
 	$(BIN)/python -m tests.bench.memory
+
+# make bench-scale SCALE="--frames 100000"; docs/scale.md has all of it.
+bench-scale: env  ## measure what many frames cost, of the plan and of Snakemake
+	$(BIN)/python -m tests.scale $(SCALE)
 
 lint: env  ## check style and types
 	$(BIN)/ruff check .
