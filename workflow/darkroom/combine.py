@@ -98,7 +98,7 @@ def combine_images(
         inner = slice(start - band.start, start - band.start + step)
         own = slice(start, start + step)
         frames = _Band(
-            [image[band] for image in images],
+            [_as_float(image[band]) for image in images],
             None if noises is None else cut_noises(noises, band),
             None if illumination is None else [one.cut(band) for one in illumination],
         )
@@ -110,6 +110,11 @@ def combine_images(
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(combine_rows, range(0, rows, step)))
     return Combined(data, variance, count, np.full(len(images), 1 / len(images)) if unlike is None else unlike[2])
+
+
+def _as_float(image: NDArray[Any]) -> Image:
+    """Return whole numbers as floating point ones, in which differences do not wrap."""
+    return image if image.dtype.kind == "f" else image.astype(np.float32 if image.dtype.itemsize < 4 else np.float64)
 
 
 @dataclass(frozen=True, eq=False)
