@@ -1,5 +1,6 @@
 """What many tests share: small nights, a plan without Snakemake, and one job run in this process."""
 
+import gc
 import runpy
 from pathlib import Path
 from typing import Any
@@ -51,4 +52,7 @@ def run_job(nights: Prepared, job: Job) -> None:
         rulename=job.kind,
         bench_iteration=None,
     )
-    runpy.run_path(str(REPOSITORY / "scripts" / f"{job.kind}.py"), init_globals={"snakemake": snakemake})
+    try:
+        runpy.run_path(str(REPOSITORY / "scripts" / f"{job.kind}.py"), init_globals={"snakemake": snakemake})
+    finally:
+        gc.unfreeze()  # this process goes on

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,10 @@ from darkroom.texts import make_printable
 
 @contextmanager
 def report_to(path: str) -> Iterator[TextIO]:
-    """Open the job's log; a problem ends the job with a line there and on the terminal, not with a traceback."""
+    """Open the job's log; a problem ends the job with a line there and on the terminal, not with a traceback.
+
+    To be the last thing that a script does.
+    """
     with open(path, "w", encoding="utf-8") as log:
         try:
             yield log
@@ -26,6 +30,8 @@ def report_to(path: str) -> Iterator[TextIO]:
             sys.exit(1)
         except KeyboardInterrupt:  # Snakemake says that it was interrupted
             sys.exit(130)
+        finally:
+            gc.freeze()  # Python need not look for garbage in all that was imported before it ends
 
 
 def read_job(path: str, frames: Sequence[str]) -> Any:
