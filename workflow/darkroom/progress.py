@@ -205,6 +205,7 @@ def _find_start() -> Path | None:
     """Return the folder where the command was given, which its paths start from; Snakemake left it for --directory."""
     from snakemake.common.workdir_handler import WorkdirHandler
 
+    gc.unfreeze()  # what was there before the plan was made is hidden else
     handlers = [one for one in gc.get_objects() if isinstance(one, WorkdirHandler)]
     return next((one.olddir for one in handlers if one.olddir is not None), None)
 
