@@ -16,6 +16,8 @@ from tests.bench.night import NIGHTS, Night, write_night
 from tests.bench.report import describe_machine, draw_plot, format_table, summarise_runs, write_tables
 from tests.bench.timed import Measurement, measure
 
+BARE = Path(__file__).with_name("bare.yaml")
+
 
 def check_space(night: Night, folder: Path, peers: Iterable[str] = ()) -> str:
     """Return what a night needs on the disk, in words; end with them if the disk has less."""
@@ -61,7 +63,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often each of them runs; default: 3")
     parser.add_argument("--cores", type=int, default=2, help="for Darkroom and Siril; default: 2")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="beside Darkroom; default: all")
-    parser.add_argument("--overlay", type=Path, nargs="*", default=[], help="Darkroom once more, with these settings")
+    parser.add_argument(
+        "--overlay", type=Path, nargs="*", default=[BARE], help="Darkroom once more, with these settings"
+    )
     parser.add_argument("--folder", type=Path, help="scratch folder, which keeps the night; default: a temporary one")
     parser.add_argument("--output", type=Path, default=Path("bench"), help="of tables and plot; default: bench")
     options = parser.parse_args()

@@ -19,7 +19,10 @@ Runs = Mapping[str, Sequence[Measurement]]
 
 @dataclass(frozen=True)
 class Row:
-    """One competitor: its wall times in s, and Darkroom's median over its own (below one, Darkroom is faster)."""
+    """One competitor: its wall times in s, and Darkroom's median over its own (below one, Darkroom is faster).
+
+    ``ratios`` has one for Darkroom as it is, and one for each overlay of its settings.
+    """
 
     competitor: str
     runs: int
@@ -28,28 +31,32 @@ class Row:
     max_s: float
     processor_s: float  # median, all cores together
     largest_process_mb: float
-    darkroom_ratio: float
+    ratios: dict[str, float]
 
 
 def summarise_runs(runs: Runs) -> list[Row]:
     """Return a row for each competitor, Darkroom first, in the order in which they ran."""
-    own = median(run.seconds for run in runs[DARKROOM])
+    ours = {name: median(run.seconds for run in runs[name]) for name in runs if name.split()[0] == DARKROOM}
     rows = []
     for name, measured in runs.items():
         seconds = [run.seconds for run in measured]
         processor, memory = median(run.processor for run in measured), max(run.memory for run in measured)
         middle = median(seconds)
-        rows.append(Row(name, len(seconds), min(seconds), middle, max(seconds), processor, memory, own / middle))
+        ratios = {own: taken / middle for own, taken in ours.items()}
+        rows.append(Row(name, len(seconds), min(seconds), middle, max(seconds), processor, memory, ratios))
     return rows
 
 
 def format_table(rows: Sequence[Row]) -> str:
     """Return the table for a screen."""
-    lines = [f"{'':24} {'min':>8} {'median':>8} {'max':>8} {'processor':>10} {'largest':>10} {'Darkroom':>9}"]
-    lines += [f"{'':24} {'s':>8} {'s':>8} {'s':>8} {'s':>10} {'process MB':>10} {'/ it':>9}"]
+    ours = [name.removeprefix(f"{DARKROOM} ") for name in rows[0].ratios]
+    titles, over = ("".join(f" {text:>9}" for text in texts) for texts in (ours, ["/ it"] * len(ours)))
+    lines = [f"{'':24} {'min':>8} {'median':>8} {'max':>8} {'processor':>10} {'largest':>10}{titles}"]
+    lines += [f"{'':24} {'s':>8} {'s':>8} {'s':>8} {'s':>10} {'process MB':>10}{over}"]
     for row in rows:
         line = f"{row.competitor:24} {row.min_s:8.2f} {row.median_s:8.2f} {row.max_s:8.2f} {row.processor_s:10.2f}"
-        lines.append(f"{line} {row.largest_process_mb:10.0f} {row.darkroom_ratio:9.2f}")
+        ratios = "".join(f" {ratio:9.2f}" for ratio in row.ratios.values())
+        lines.append(f"{line} {row.largest_process_mb:10.0f}{ratios}")
     return "\n".join(lines)
 
 
@@ -68,8 +75,14 @@ def write_tables(folder: Path, stem: str, rows: Sequence[Row], runs: Runs) -> li
         for name, measured in runs.items()
         for number, run in enumerate(measured, 1)
     ]
+    summary = [
+        {**asdict(row), **{f"{name}_ratio": ratio for name, ratio in row.ratios.items()}, "ratios": None}
+        for row in rows
+    ]
+    for record in summary:
+        del record["ratios"]
     paths = [folder / f"{stem}.csv", folder / f"{stem}-runs.csv"]
-    for path, records in zip(paths, ([asdict(row) for row in rows], single), strict=True):
+    for path, records in zip(paths, (summary, single), strict=True):
         with open(path, "w", newline="") as file:
             writer = csv.DictWriter(file, records[0])
             writer.writeheader()
@@ -89,8 +102,9 @@ def draw_plot(path: Path, title: str, rows: Sequence[Row]) -> None:
         colour = next(colour for start, colour in COLOURS.items() if row.competitor.startswith(start))
         axes.barh(place, row.median_s, height=0.62, color=colour)
         axes.plot([row.min_s, row.max_s], [place, place], color="0.2", linewidth=1, marker="|", markersize=6)
-        own = row.competitor == DARKROOM
-        ratio = "" if own else f"   (Darkroom: {row.darkroom_ratio:.2f} ×)"
+        own = row.competitor.split()[0] == DARKROOM
+        ratios = ", ".join(f"{name} {ratio:.2f} ×" for name, ratio in row.ratios.items())
+        ratio = "" if own else f"   ({ratios})"
         text = f"{row.median_s:.1f} s{ratio}"
         weight = "bold" if own else "normal"
         plain = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # no grid behind the words

@@ -158,15 +158,17 @@ def test_table_has_medians_and_their_ratios(tmp_path):
     def took(*seconds):
         return [timed.Measurement(value, 2 * value, 100 + value) for value in seconds]
 
-    runs = {"darkroom": took(12, 10, 11), "numpy": took(22, 20, 40)}
+    runs = {"darkroom": took(12, 10, 11), "darkroom bare": took(5.5), "numpy": took(22, 20, 40)}
     rows = report.summarise_runs(runs)
-    assert rows[1] == report.Row("numpy", 3, 20, 22, 40, 44, 140, 0.5)
-    assert rows[0].darkroom_ratio == 1
+    ratios = {"darkroom": 0.5, "darkroom bare": 0.25}
+    assert rows[2] == report.Row("numpy", 3, 20, 22, 40, 44, 140, ratios)
+    assert rows[0].ratios == {"darkroom": 1, "darkroom bare": 0.5}
     table, single = report.write_tables(tmp_path / "bench", "small-96", rows, runs)
-    darkroom, numpy = csv.DictReader(table.read_text().splitlines())
+    darkroom, _, numpy = csv.DictReader(table.read_text().splitlines())
     assert (darkroom["median_s"], numpy["median_s"], numpy["darkroom_ratio"]) == ("11", "22", "0.5")
+    assert numpy["darkroom bare_ratio"] == "0.25"
     runs = [(run["competitor"], run["round"]) for run in csv.DictReader(single.read_text().splitlines())]
-    assert runs[2:4] == [("darkroom", "3"), ("numpy", "1")]
+    assert runs[2:5] == [("darkroom", "3"), ("darkroom bare", "1"), ("numpy", "1")]
     assert "numpy" in report.format_table(rows).splitlines()[-1]
 
 
