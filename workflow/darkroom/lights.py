@@ -79,7 +79,8 @@ def calibrate_light(
         signal = image.prepare(counts, band)
         data = signal
         if masters.dark is not None:
-            data = subtract_pedestal(signal.copy(), dark=masters.dark[band], scale=masters.dark_scale)
+            own_copy = signal.copy() if noise else signal  # the noise is that of what still holds the dark
+            data = subtract_pedestal(own_copy, dark=masters.dark[band], scale=masters.dark_scale)
         variance = noise.find_variance(signal, data, band)[inner] if noise else None
         data = data[inner]
         if masters.flat is not None:
