@@ -3,7 +3,7 @@ import gc
 import sys
 
 from darkroom.prepare import PlanError, prepare, read_prepared
-from darkroom.progress import follow, makes_what_is_due, summarise, warn
+from darkroom.progress import follow, makes_what_is_due, only_names_jobs, summarise, warn
 from darkroom.resources import count_threads, estimate_memory_mb
 from darkroom.settings import SettingsError
 from darkroom.surroundings import prepare_surroundings
@@ -48,9 +48,14 @@ def recipe_file(product):
     return lambda wildcards: f"{RESULTS}/{find_job(wildcards, product).recipe}"
 
 
+def list_frames(job):
+    """The raw frames of a job, whose times decide nothing: a dry run, which starts none, has a smaller graph without."""
+    return [] if only_names_jobs(workflow) else job.frames
+
+
 def raw_frames_of(batch):
     """An input function: the raw lights of a batch; a function, so that they count only where the batch is asked for."""
-    return lambda wildcards: batch.frames
+    return lambda wildcards: list_frames(batch)
 
 
 def masters_of(batch):
@@ -65,7 +70,7 @@ def certificates_of(batch):
 
 def raw_frames(product):
     """An input function: the raw frames of a master, such as master_dark_{exposure}."""
-    return lambda wildcards: find_job(wildcards, product).frames
+    return lambda wildcards: list_frames(find_job(wildcards, product))
 
 
 def masters_used(product):

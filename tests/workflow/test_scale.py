@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from snakemake.settings.types import DAGSettings
+from snakemake.settings.types import DAGSettings, RerunTrigger
 
 from darkroom.prepare import Prepared
-from darkroom.progress import count_jobs, makes_what_is_due
+from darkroom.progress import count_jobs, makes_what_is_due, only_names_jobs
 from tests.running import run_snakemake
 from tests.scale.__main__ import Size, add_light
 from tests.scale.nights import write_nights
@@ -103,3 +103,11 @@ def test_all_looks_at_everything_where_snakemake_does_more_than_make_what_is_due
     assert not makes_what_is_due(workflow(touch=True))
     for told in ({"forceall": True}, {"forcerun": {"make_master_bias"}}, {"until": {"make_master_bias"}}):
         assert not makes_what_is_due(workflow(**told))
+
+
+def test_raw_frames_are_inputs_unless_a_dry_run_goes_by_times_alone():
+    by_times, by_all = ({"rerun_triggers": {RerunTrigger.MTIME}}, {})
+    dry = {"dryrun": True}
+    assert only_names_jobs(SimpleNamespace(dag_settings=DAGSettings(**by_times), **dry))
+    assert not only_names_jobs(SimpleNamespace(dag_settings=DAGSettings(**by_all), **dry))
+    assert not only_names_jobs(SimpleNamespace(dag_settings=DAGSettings(**by_times), dryrun=False))

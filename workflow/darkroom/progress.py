@@ -6,6 +6,7 @@ import gc
 import logging
 import math
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -51,6 +52,8 @@ def follow(nights: Prepared, workflow: Any) -> ProgressHandler:
         handler.addFilter(_is_worth_reading)
     progress = ProgressHandler(nights, silent=not terminals, workflow=workflow)
     logger.addHandler(progress)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, progress.stop)
     return progress
 
 
@@ -76,6 +79,12 @@ def makes_what_is_due(workflow: Any) -> bool:
     rules = workflow.dag_settings
     told = rules.forceall or rules.forcerun or rules.until or rules.omit_from or rules.batch or workflow.touch
     return workflow.scheduling_settings is not None and not told
+
+
+def only_names_jobs(workflow: Any) -> bool:
+    """Whether this is a dry run that goes by times alone: with Snakemake's other triggers each input counts."""
+    triggers = {str(trigger) for trigger in workflow.dag_settings.rerun_triggers}
+    return bool(workflow.dryrun and triggers <= {"mtime"})
 
 
 def _is_worth_reading(record: logging.LogRecord) -> bool:
@@ -148,6 +157,11 @@ class ProgressHandler(logging.Handler):
     def _is_failed_master(self, record: logging.LogRecord) -> bool:
         """Whether a master failed its certification, and the settings say to end the run for that."""
         return bool(self.ends_at_failure and self.workflow and record.__dict__["rule_name"] == "certify_master")
+
+    def stop(self, number: int, frame: Any) -> None:
+        """Note Ctrl-C and pass it on: asyncio, which Snakemake starts now and then, loses one that comes just then."""
+        self.stopped = True
+        signal.default_int_handler(number, frame)
 
     def _say(self, done: int, total: int) -> str:
         elapsed = time.monotonic() - self.started
