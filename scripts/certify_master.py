@@ -2,7 +2,6 @@
 
 from typing import TextIO
 
-from darkroom.blocks import lay_grid
 from darkroom.certify import certify_stack
 from darkroom.detector import read_detector
 from darkroom.job import read_job, report_to
@@ -24,8 +23,7 @@ def certify_master(
 ) -> None:
     made_by = recipe["made_by"]
     master, previous = shelf.read(recipe["master"]), shelf.read(recipe["previous"])
-    sample = lay_grid(master.image.shape).rows  # the rest is not looked at
-    stack = prepare_stack(made_by, raw_paths, shelf, read_detector(recipe, shelf), threads, sample)
+    stack = prepare_stack(made_by, raw_paths, shelf, read_detector(recipe, shelf), threads, find_full=False)
 
     figures, failures = certify_stack(stack, made_by, master, previous, recipe["settings"])
 

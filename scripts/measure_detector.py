@@ -8,7 +8,7 @@ from typing import TextIO
 
 import numpy as np
 
-from darkroom.calibrate import find_slope, judge_flat, linearise, measure_level
+from darkroom.calibrate import find_slope, judge_flat, linearise, measure_level, thin_out
 from darkroom.job import read_job, report_to
 from darkroom.medians import take_median
 from darkroom.noise import ROUNDING_VARIANCE, find_read_variance
@@ -97,7 +97,7 @@ def read_good_flats(
         for frame, path in (flats[number] for number in pair):
             raw, image = read_frame(frame, path, settings)
             sample = image[rows]
-            reason = judge_flat(raw, sample - bias, settings, settings["saturation"])
+            reason = judge_flat(thin_out(raw), sample - bias, settings, settings["saturation"])
             if reason:
                 left_out.append(f"{frame['name']}: {reason}")
             else:

@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FULL_SCALE = 65535.0  # ADU of a 16-bit camera, where nothing else is known
-JUDGED = 2**18  # pixels that tell whether a flat is too faint or saturated
-SAMPLED = 2**14  # values that tell where a median is, of many times as many
-NEAR_MIDDLE = (0.48, 0.52)  # five standard deviations of that
+SAMPLE = 2**18  # pixels that tell how bright a frame is
 
 Image = NDArray[np.float32]
 
@@ -63,33 +61,24 @@ def find_unflattened(flat: NDArray[np.floating[Any]], minimum: float) -> NDArray
 def measure_level(image: NDArray[np.floating[Any]], how: str) -> float:
     """Return the mean of an image's finite pixels, or (whatever else ``how`` is) their median."""
     finite = np.isfinite(image)
-    values = image.ravel() if finite.all() else image[finite]
+    values = image if finite.all() else image[finite]
     if not values.size:
         return float("nan")
-    return float(np.mean(values, dtype=np.float64)) if how == "mean" else _find_median(values)
+    return float(np.mean(values, dtype=np.float64) if how == "mean" else np.median(values))
 
 
-def _find_median(values: NDArray[np.floating[Any]]) -> float:
-    """Return the median; of many values, only those between two quantiles of a sample are put in order."""
-    if values.size >= 2**6 * SAMPLED:
-        low, high = np.quantile(values[:: values.size // SAMPLED], NEAR_MIDDLE)
-        below = np.count_nonzero(values < low)
-        places = [(values.size - 1) // 2 - below, values.size // 2 - below]
-        near = values[(values >= low) & (values <= high)]
-        if places[0] >= 0 and places[1] < near.size:
-            return float(np.partition(near, places)[places].mean(dtype=values.dtype))
-    return float(np.median(values))
+def thin_out(image: Any) -> Image:
+    """Return about a quarter of a million pixels of a large image, evenly spread: they tell how bright it is.
 
-
-def _thin_out(image: Any) -> Image:
-    """Return about a quarter of a million pixels of a large image; an odd step meets every colour of a mosaic."""
-    every = slice(None, None, int((math.prod(image.shape) / JUDGED) ** 0.5) | 1)
+    An odd step meets every colour of a mosaic. ``image`` may be an array, a RawImage, a PreparedImage or the like.
+    """
+    every = slice(None, None, int((math.prod(image.shape) / SAMPLE) ** 0.5) | 1)
     return image[every, every]
 
 
 def judge_flat(
-    raw: Any,
-    signal: Any,
+    raw: Image,
+    signal: Image,
     settings: dict[str, Any],
     saturation: float | None,
 ) -> str:
@@ -97,15 +86,15 @@ def judge_flat(
 
     Parameters
     ----------
-    raw, signal : arrays, RawImage, PreparedImage or the like
-        The frame as it was read, and with bias and dark off; ADU.
+    raw, signal : arrays
+        The frame as it was read, and with bias and dark off, or samples of it; ADU.
     settings : dict
         ``min_counts`` for the signal's median; ``max_counts`` for the raw median, None for 90 % of the saturation.
     saturation : float or None
         ADU; None for a 16-bit camera's.
     """
     limit = settings["max_counts"] or 0.9 * (saturation or FULL_SCALE)
-    level, counts = measure_level(_thin_out(raw), "median"), measure_level(_thin_out(signal), "median")
+    level, counts = measure_level(raw, "median"), measure_level(signal, "median")
     if level > limit:
         return f"saturated: a raw median of {level:.0f} ADU, more than {limit:.0f}"
     if not counts >= settings["min_counts"] or counts <= 0:

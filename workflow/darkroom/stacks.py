@@ -13,13 +13,13 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from darkroom.calibrate import FULL_SCALE, find_slope, judge_flat, measure_level
+from darkroom.calibrate import FULL_SCALE, find_slope, judge_flat, measure_level, thin_out
 from darkroom.detector import Detector
 from darkroom.illumination import Illumination, measure_illumination
 from darkroom.masters import Master, MasterShelf
 from darkroom.noise import ROUNDING_VARIANCE, FrameNoise, find_read_variance
 from darkroom.prepared_images import PreparedImage, prepare_image
-from darkroom.raw_images import HELD, RawImage, Rows, read_raw
+from darkroom.raw_images import HELD, RawImage, read_raw
 from darkroom.read_out import measure_read_out
 from darkroom.uncertainty import add_pedestal_noise
 
@@ -102,14 +102,14 @@ def prepare_stack(
     shelf: MasterShelf,
     detector: Detector,
     threads: int = 1,
-    rows: Rows | None = None,
+    find_full: bool = True,
 ) -> Stack:
     """Read the raw frames of a master and find out what is to be taken off them, as its recipe says.
 
     Biases are as they are, less their overscan; darks less their bias, per second where the master is a rate; flats
     less bias and dark, each divided by its level. Flats that are too faint or saturated are left out. Each frame is
-    read once; those that do not fit in memory together are read again, row by row, when they are combined. Where
-    ``rows`` are given, these alone tell the levels, and nothing is said of saturated pixels.
+    read once; those that do not fit in memory together are read again, row by row, when they are combined. Saturated
+    pixels are sought if ``find_full`` says so.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def prepare_stack(
     def read(item: tuple[dict[str, Any], str]) -> _Entry:
         frame, path = item
         raw = read_raw(path, frame["digest"])
-        entry = _look_at(frame, raw, recipe, bias, _find_dark(frame, shelf), rows)
+        entry = _look_at(frame, raw, recipe, bias, _find_dark(frame, shelf), find_full)
         if not fits_in_memory:
             raw.release()
         return entry
@@ -146,21 +146,20 @@ def _look_at(
     recipe: dict[str, Any],
     bias: Master | None,
     dark: tuple[Master, float] | None,
-    rows: Rows | None,
+    find_full: bool,
 ) -> _Entry:
     """Measure the level of a frame, find where it is full, and judge it if it is a flat."""
-    settings, looked_at = recipe["settings"], slice(None) if rows is None else rows
+    settings = recipe["settings"]
     image = prepare_image(raw, settings["overscan"], bias.image if bias else None, linearity=settings.get("linearity"))
     if dark is not None:
         image = replace(image, dark=dark[0].image, dark_scale=dark[1])
-    has_level = recipe["kind"] == "flat" or (recipe["kind"] == "dark" and recipe["holds_bias"])
-    level, full = 1.0, None
-    if rows is None or has_level:
-        counts = image.read_counts(looked_at)
-        full = counts >= (recipe["saturation"] or FULL_SCALE) if rows is None else None
-        if has_level:
-            level = measure_level(image.prepare(counts, looked_at), settings.get("scale", "median"))
-    reason = judge_flat(raw, image, settings, recipe["saturation"]) if recipe["kind"] == "flat" else ""
+    level, reason = 1.0, ""
+    if recipe["kind"] == "flat" or (recipe["kind"] == "dark" and recipe["holds_bias"]):
+        sample = thin_out(image)
+        level = measure_level(sample, settings.get("scale", "median"))
+        if recipe["kind"] == "flat":
+            reason = judge_flat(thin_out(raw), sample, settings, recipe["saturation"])
+    full = image.read_counts(slice(None)) >= (recipe["saturation"] or FULL_SCALE) if find_full else None
     return _Entry(frame, raw.header, image, dark, level, full if np.any(full) else None, reason)
 
 
