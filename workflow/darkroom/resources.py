@@ -22,7 +22,7 @@ PLANES = {
 COSMIC_RAYS = 14  # planes more, to look for hits
 RAW_BYTES = 4  # of a pixel in a raw frame, at most but for double precision
 THREAD = 50  # MB for the bands that a thread works on
-WORK = 2**25  # pixels of raw frames that are worth a thread of their own
+WORK = 2**26  # pixels of raw frames that are worth a thread of their own
 MOST_THREADS = 8
 
 

@@ -58,6 +58,7 @@ rule collect_bad_pixels:
         f"{RESULTS}/benchmarks/collect_bad_pixels/{{night}}/{{setup}}/bad_pixels.tsv"
     conda:
         "../../envs/darkroom.yaml"
+    priority: 1  # before the lights, beside which there is nothing else to do at the end
     resources:
         mem_mb=memory_mb("bad_pixels"),
     message:
