@@ -48,7 +48,7 @@ class Night:
 
     def calibrate(self, detector=None, **settings):
         recipe = self.recipe | {"settings": SETTINGS | settings}
-        shelf = SimpleNamespace(read=lambda wanted: self.masters[wanted["path"]] if wanted else None)
+        shelf = SimpleNamespace(read=lambda wanted, with_noise: self.masters[wanted["path"]] if wanted else None)
         detector = detector or Detector(GAIN, READ_NOISE)
         return calibrate_light(self.raw, recipe, prepare_masters(recipe, shelf), detector)
 
@@ -173,7 +173,7 @@ def test_cosmic_rays_need_the_noise():
 def test_lights_with_the_same_masters_share_what_is_made_of_them():
     night, read = Night(), []
 
-    def read_master(wanted):
+    def read_master(wanted, with_noise):
         read.append(wanted["path"])
         return night.masters[wanted["path"]]
 

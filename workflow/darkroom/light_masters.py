@@ -66,7 +66,8 @@ class LightShelf:
 def prepare_masters(recipe: dict[str, Any], shelf: MasterShelf) -> LightMasters:
     """Read the masters of a light's recipe and work out what all lights with the same ones share."""
     settings = recipe["settings"]
-    bias, dark, flat = (shelf.read(recipe[kind]) for kind in ("bias", "dark", "flat"))
+    wanted = settings["uncertainty"] or settings["cosmic_rays"]
+    bias, dark, flat = (shelf.read(recipe[kind], bool(wanted)) for kind in ("bias", "dark", "flat"))
     scale = recipe["dark"]["scale"] if dark else 1.0
     masks = [master.mask for master in (bias, dark, flat) if master]
     mask = np.bitwise_or.reduce(masks) if masks else np.zeros((1, 1), np.uint8)
@@ -75,8 +76,7 @@ def prepare_masters(recipe: dict[str, Any], shelf: MasterShelf) -> LightMasters:
         unflattened = find_unflattened(flat.image, settings["flat_minimum"])
         mask = np.where(unflattened, mask | np.uint8(Bit.LOW_FLAT), mask)
         quotient = np.where(unflattened, np.float32(1), flat.image)
-    wanted = settings["uncertainty"] or settings["cosmic_rays"]
-    if wanted and any(master and master.variance is not None for master in (bias, dark)):
+    if any(master and master.variance is not None for master in (bias, dark)):
         nothing, slope = np.zeros(mask.shape, np.float32), find_slope(settings["linearity"])
         pedestal = np.asarray(add_pedestal_noise(nothing, bias, [(dark, scale)] if dark else [], slope), np.float32)
     whole = dark if dark and dark.holds_bias else None
@@ -87,7 +87,7 @@ def prepare_masters(recipe: dict[str, Any], shelf: MasterShelf) -> LightMasters:
         uneven_signal=whole.uneven_signal if whole and wanted else None,
         frame_variance=whole.frame_variance if whole else None,
         flat=quotient,
-        flat_variance=flat.variance if flat and wanted else None,
+        flat_variance=flat.variance if flat else None,
         pedestal_variance=pedestal,
         mask=mask,
     )

@@ -56,8 +56,8 @@ class MasterShelf:
         """Return the shelf of the results folder that a product belongs to, by the path that its recipe names."""
         return cls(product.removesuffix(recipe["product"]))
 
-    def read(self, wanted: dict[str, Any] | None) -> Master | None:
-        """Return the master with this ``path`` and recipe ``digest``; None for None.
+    def read(self, wanted: dict[str, Any] | None, with_noise: bool = True) -> Master | None:
+        """Return the master with this ``path`` and recipe ``digest``, maybe without its variance; None for None.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class MasterShelf:
             try:
                 if read_stamp(path) != wanted["digest"]:
                     raise JobProblem(f"{path}: made by another recipe than the plan's; run snakemake again")
-                self._read[wanted["path"]] = _read_master(path, wanted["digest"])
+                self._read[wanted["path"]] = _read_master(path, wanted["digest"], with_noise)
             except (OSError, TypeError, ValueError, KeyError) as error:
                 raise JobProblem(f"{path}: the master cannot be read ({error}); delete it and run again") from None
         return self._read[wanted["path"]]
@@ -105,10 +105,10 @@ class MasterShelf:
         return figures
 
 
-def _read_master(path: Path, digest: str) -> Master:
+def _read_master(path: Path, digest: str, with_noise: bool) -> Master:
     with fits.open(path, memmap=False) as hdus:
         header = hdus[0].header
-        sigma = np.asarray(hdus["UNCERT"].data, dtype=np.float32) if "UNCERT" in hdus else None
+        sigma = np.asarray(hdus["UNCERT"].data, dtype=np.float32) if with_noise and "UNCERT" in hdus else None
         return Master(
             image=np.asarray(hdus[0].data, dtype=np.float32),
             variance=None if sigma is None else sigma**2,

@@ -18,7 +18,6 @@ from darkroom.raw import digest_file
 from darkroom.texts import make_printable
 
 STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}  # by BITPIX
-HELD = 2**28  # bytes of raw frames that a job keeps in memory; where there are more, rows are read from the disk again
 
 Rows = slice | NDArray[np.int_]
 

@@ -8,8 +8,7 @@ from math import ceil
 from darkroom.jobs import Job
 
 LIBRARIES = 250  # MB; Python, what a job imports, and Snakemake, which starts it once more on a cluster
-HELD = 270  # MB of raw frames that a job keeps in memory at most; see darkroom.raw_images
-# How many planes of float32 each kind of job holds at most, beside raw frames. docs/speed.md has how that was measured.
+# How many planes of float32 each kind of job holds at most. docs/speed.md has how that was measured.
 PLANES = {
     "measure_detector": 3,
     "make_master_bias": 8,
@@ -20,7 +19,6 @@ PLANES = {
     "calibrate_lights": 15,
 }
 COSMIC_RAYS = 14  # planes more, to look for hits
-RAW_BYTES = 4  # of a pixel in a raw frame, at most but for double precision
 THREAD = 50  # MB for the bands that a thread works on
 WORK = 2**26  # pixels of raw frames that are worth a thread of their own
 MOST_THREADS = 8
@@ -30,8 +28,7 @@ def estimate_memory_mb(job: Job, threads: int, cosmic_rays: bool) -> int:
     """Return the MB that a job takes at most, whatever the number of its frames."""
     megapixels = job.pixels / 1e6
     planes = PLANES[job.kind] + (COSMIC_RAYS if cosmic_rays and job.kind == "calibrate_lights" else 0)
-    held = min(HELD, RAW_BYTES * megapixels * len(job.frames))
-    return ceil(LIBRARIES + held + 4 * megapixels * planes + THREAD * threads)
+    return ceil(LIBRARIES + 4 * megapixels * planes + THREAD * threads)
 
 
 def count_threads(job: Job, jobs: Iterable[Job], cores: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ from darkroom.illumination import Illumination, measure_illumination
 from darkroom.masters import Master, MasterShelf
 from darkroom.noise import ROUNDING_VARIANCE, FrameNoise, find_read_variance
 from darkroom.prepared_images import PreparedImage, prepare_image
-from darkroom.raw_images import HELD, RawImage, read_raw
+from darkroom.raw_images import RawImage, read_raw
 from darkroom.read_out import measure_read_out
 from darkroom.uncertainty import add_pedestal_noise
 
@@ -108,8 +107,8 @@ def prepare_stack(
 
     Biases are as they are, less their overscan; darks less their bias, per second where the master is a rate; flats
     less bias and dark, each divided by its level. Flats that are too faint or saturated are left out. Each frame is
-    read once; those that do not fit in memory together are read again, row by row, when they are combined. Saturated
-    pixels are sought if ``find_full`` says so.
+    read whole once, to see that it is the one of the plan, and row by row when frames are combined. Saturated pixels
+    are sought if ``find_full`` says so.
 
     Raises
     ------
@@ -122,14 +121,12 @@ def prepare_stack(
         stack.noises = None
     for frame in recipe["frames"]:
         _find_dark(frame, shelf)  # one thread reads the masters
-    fits_in_memory = sum(os.path.getsize(path) for path in raw_paths if os.path.exists(path)) <= HELD
 
     def read(item: tuple[dict[str, Any], str]) -> _Entry:
         frame, path = item
         raw = read_raw(path, frame["digest"])
         entry = _look_at(frame, raw, recipe, bias, _find_dark(frame, shelf), find_full)
-        if not fits_in_memory:
-            raw.release()
+        raw.release()
         return entry
 
     with ThreadPoolExecutor(threads) as pool:
