@@ -1,5 +1,9 @@
 """Certify a master: hold frames against the combination of all the others, and the master against its limits."""
 
+from darkroom.warm import hand_over
+
+hand_over()
+
 from typing import TextIO
 
 from darkroom.certify import certify_stack

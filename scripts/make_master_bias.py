@@ -1,5 +1,9 @@
 """Make a master bias: combine the bias frames of one night and setup."""
 
+from darkroom.warm import hand_over
+
+hand_over()
+
 from darkroom.cards import describe_master
 from darkroom.combine import combine_images
 from darkroom.detector import read_detector, stamp_detector

@@ -1,5 +1,9 @@
 """Make a master dark: combine the darks of one night, setup and exposure, freed of their bias where that is wanted."""
 
+from darkroom.warm import hand_over
+
+hand_over()
+
 from darkroom.bad_pixels import find_hot_pixels
 from darkroom.cards import describe_master
 from darkroom.combine import combine_images

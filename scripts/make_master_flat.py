@@ -1,5 +1,9 @@
 """Make a master flat: free the flats of one night, setup and filter of bias and dark, scale, combine and normalise."""
 
+from darkroom.warm import hand_over
+
+hand_over()
+
 from typing import TextIO
 
 import numpy as np

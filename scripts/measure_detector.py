@@ -1,5 +1,9 @@
 """Measure a detector: gain and read noise of one night and setup, from its own bias frames and flats."""
 
+from darkroom.warm import hand_over
+
+hand_over()
+
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial

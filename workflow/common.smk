@@ -7,11 +7,14 @@ from darkroom.progress import follow, makes_what_is_due, only_names_jobs, summar
 from darkroom.resources import count_threads, estimate_memory_mb
 from darkroom.settings import SettingsError
 from darkroom.surroundings import prepare_surroundings
+from darkroom.warm import DRY_RUN, WarmProcess
 
 prepare_surroundings()
 
 if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
     sys.exit("darkroom: --cores 0: nothing can run on no cores; give 1 or more, or 'all'")
+
+WARM = WarmProcess() if workflow.is_main_process and not DRY_RUN & set(sys.argv) else None
 
 gc.disable()  # a plan and Snakemake's graph only grow: looking for garbage in them takes a fifth of the time
 try:
@@ -134,7 +137,7 @@ wildcard_constraints:
 
 if workflow.is_main_process:
     warn(NIGHTS)
-    PROGRESS = follow(NIGHTS, workflow)
+    PROGRESS = follow(NIGHTS, workflow, WARM)
 
 
 onsuccess:

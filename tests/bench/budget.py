@@ -7,6 +7,7 @@ looked into.
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,7 @@ from tests.running import REPOSITORY
 
 DRY_RUNS = 3
 MOST_FUNCTIONS = 12
+TAKEN = re.compile(r"^took (\S+) s,", re.MULTILINE)
 # A dry run in a process that looks at its watch; then what a summary does: it plans once more, in the same process.
 PLANNING = """
 import sys, time
@@ -57,7 +59,7 @@ print(*(after - before for before, after in zip(watch, watch[1:])), planned[0], 
 
 
 def read_spans(nights: Prepared, begun: float) -> dict[str, Span]:
-    """Return when each job ran, by its name: Snakemake writes a benchmark at the end of each.
+    """Return when each job ran, by its name: the last line of its log says what it took.
 
     ``begun``, in s of the epoch, is when the run did.
 
@@ -68,10 +70,11 @@ def read_spans(nights: Prepared, begun: float) -> dict[str, Span]:
     """
     spans = {}
     for job in nights.jobs.values():
-        path = Path(nights.results) / "benchmarks" / job.kind / f"{job.name}.tsv"
-        if not path.exists():
-            raise RuntimeError(f"{job.name}: no benchmark {path}")
-        seconds = float(path.read_text().splitlines()[1].split("\t")[0])
+        path = Path(nights.results) / job.log
+        taken = TAKEN.findall(path.read_text()) if path.exists() else []
+        if not taken:
+            raise RuntimeError(f"{job.name}: no time in its log {path}")
+        seconds = float(taken[-1])
         end = path.stat().st_mtime - begun
         spans[job.name] = Span(job.kind, end - seconds, end)
     return spans

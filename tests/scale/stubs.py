@@ -22,9 +22,6 @@ def write_stubs(nights: Prepared) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(_make_stub(recipe, digest_recipe(recipe)))
             written += 1
-        benchmark = results / "benchmarks" / job.kind / f"{job.name}.tsv"
-        benchmark.parent.mkdir(parents=True, exist_ok=True)
-        benchmark.write_text("s\n1\n")
     return written
 
 

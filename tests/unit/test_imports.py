@@ -78,6 +78,9 @@ def test_scripts_load_nothing_of_the_planner_and_nothing_their_fingerprint_does_
     modules = sorted({module for path in scripts for module in imports_of(path.read_text())})
     loaded = {name.split(".")[1] for name in run_fresh(f"import {', '.join(modules)}") if name.startswith("darkroom.")}
     assert {"combine", "calibrate", "products", "cards"} <= loaded
+    assert (
+        run_fresh(f"import {', '.join(modules)}") & HEAVY == set()
+    )  # what few jobs need is imported where it is needed
     assert loaded & PLANNER == set()
     covered = {name for script in SCRIPTS.values() for name in fingerprint_script(script)}
     assert {f"darkroom.{name}" for name in loaded} <= covered

@@ -38,17 +38,7 @@ def test_copied_results_are_as_good(night):
     assert night.look() == before
 
 
-def test_old_benchmarks_are_no_reason(night):
-    """Snakemake counts a benchmark as a product, and a plain copy may come upon it first."""
-    for folder in (night.folder / ".snakemake", night.results / ".recipes"):
-        shutil.rmtree(folder)
-    for path in night.results.rglob("*.tsv"):
-        os.utime(path, (1.7e9, 1.7e9))
-    assert night.foresee() == set()
-
-
 def test_lights_of_a_batch_changed_one_after_another(night):
-    """The benchmark of the whole batch is older than each of its lights by then."""
     for name in ("light_B_30s_001", "light_B_30s_002"):
         alter(night.raw / f"{name}.fits")
         night.run_for({name})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
+import resource
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,11 +20,13 @@ from darkroom.texts import make_printable
 def report_to(path: str) -> Iterator[TextIO]:
     """Open the job's log; a problem ends the job with a line there and on the terminal, not with a traceback.
 
-    To be the last thing that a script does.
+    The last line says what the job took. To be the last thing that a script does.
     """
+    begun = time.monotonic()
     with open(path, "w", encoding="utf-8") as log:
         try:
             yield log
+            print(_say_taken(time.monotonic() - begun), file=log)
         except JobProblem as problem:
             for line in map(make_printable, str(problem).split("\n")):
                 print(f"darkroom: {line}", file=log)
@@ -32,6 +36,13 @@ def report_to(path: str) -> Iterator[TextIO]:
             sys.exit(130)
         finally:
             gc.freeze()  # Python need not look for garbage in all that was imported before it ends
+
+
+def _say_taken(seconds: float) -> str:
+    """Return the time that this process took, that of the processor, and the most memory."""
+    taken = resource.getrusage(resource.RUSAGE_SELF)
+    memory = taken.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e6 / 1024)  # of bytes, and of kilobytes
+    return f"took {seconds:.2f} s, {taken.ru_utime + taken.ru_stime:.2f} s of the processor, {memory:.0f} MB at most"
 
 
 def read_job(path: str, frames: Sequence[str]) -> Any:

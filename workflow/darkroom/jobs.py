@@ -164,7 +164,7 @@ class _JobMaker:
         return job
 
     def calibrate(self, name: str, lights: list[Light]) -> Job:
-        recipe, stale = self.products.settle("calibrate_lights", name, lights, [light.recipe for light in lights])
+        recipe, stale = self.products.settle(name, lights, [light.recipe for light in lights])
         frames = [light.frame.path for light in lights]
         needs = {path for light in lights for path in _list_measured(light)}
         needs |= set(self._use([match.master for light in lights for match in light.matches]))
@@ -180,7 +180,7 @@ class _JobMaker:
         needs: list[str],
     ) -> Job:
         name = item.path.rsplit(".", 1)[0]
-        recipe, stale = self.products.settle(kind, name, [item], item.recipe)
+        recipe, stale = self.products.settle(name, [item], item.recipe)
         pixels = frames[0].rows * frames[0].columns if frames else 0
         paths = [frame.path for frame in frames]
         return Job(kind, name, [item.path], recipe, paths, sorted(set(needs)), stale, pixels)

@@ -17,6 +17,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from darkroom.certificates import set_aside
 from darkroom.prepare import PlanError, Prepared, prepare
+from darkroom.warm import WarmProcess
 
 MOST_WARNINGS = 12
 JOB_LIMIT = 100, 1  # Snakemake's own: jobs started, in seconds
@@ -39,18 +40,18 @@ def warn(nights: Prepared, stream: TextIO | None = None) -> None:
         print(f"warning: and {more} more; all in {nights.results}/plan.txt", file=stream)
 
 
-def follow(nights: Prepared, workflow: Any) -> ProgressHandler:
+def follow(nights: Prepared, workflow: Any, warm: WarmProcess | None = None) -> ProgressHandler:
     """Have Snakemake's own log events printed as progress: what is done, how far, how long is left.
 
     Nothing is printed where a logger plugin has the terminal. Where the settings say so, the run ends with the first
-    master that fails its certification.
+    master that fails its certification. The warm process is stopped unless jobs run on this machine.
     """
     from snakemake.logging import logger
 
     terminals = [handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"]
     for handler in terminals:
         handler.addFilter(_is_worth_reading)
-    progress = ProgressHandler(nights, silent=not terminals, workflow=workflow)
+    progress = ProgressHandler(nights, silent=not terminals, workflow=workflow, warm=warm)
     logger.addHandler(progress)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, progress.stop)
@@ -115,12 +116,20 @@ class ProgressHandler(logging.Handler):
     The time left is the time so far times the frames still to be read over the frames read.
     """
 
-    def __init__(self, nights: Prepared, stream: TextIO | None = None, silent: bool = False, workflow: Any = None):
+    def __init__(
+        self,
+        nights: Prepared,
+        stream: TextIO | None = None,
+        silent: bool = False,
+        workflow: Any = None,
+        warm: WarmProcess | None = None,
+    ):
         super().__init__()
         self.jobs = {f"{nights.results}/{product}": job for job in nights.jobs.values() for product in job.products}
         self.stream = stream or sys.stderr
         self.silent = silent
         self.workflow = workflow
+        self.warm = warm
         self.ends_at_failure = nights.if_failed == "stop"
         self.names: dict[int, str] = {}
         self.weights: dict[str, int] = {}
@@ -134,6 +143,8 @@ class ProgressHandler(logging.Handler):
         event = getattr(record, "event", None)
         if event == LogEvent.WORKFLOW_STARTED and self.workflow:
             lift_job_limit(self.workflow)  # known only now, after parsing, and read as soon as the graph is there
+            if self.warm and not self.workflow.local_exec:
+                self.warm.stop()
         elif event == LogEvent.JOB_ERROR and self._is_failed_master(record):
             self.workflow.scheduler.keepgoing = False  # what runs still ends, nothing else begins
         self.stopped |= str(record.msg).startswith(STOPPED)

@@ -92,12 +92,10 @@ class Products:
             return "bears no recipe"
         return "; ".join(dict.fromkeys(compare_recipes(old, item.recipe))) or "its recipe and its stamp differ"
 
-    def settle(self, kind: str, name: str, items: Sequence[Item], content: Any) -> tuple[str, bool]:
+    def settle(self, name: str, items: Sequence[Item], content: Any) -> tuple[str, bool]:
         """Bring a job's recipe file up to date in content and time; return its path and whether the job is stale.
 
         Other recipes have other files, so that a dry run with other settings leaves those of a running one alone.
-        A job's benchmark counts as one of its products, as it does for Snakemake: it is older than the lights of a
-        batch once each of them was made anew by a job of fewer, or where results were copied in another order.
         """
         found = [self._find_dated(item) for item in items]
         fresh = all(stamp == item.digest for item, (stamp, _) in zip(items, found, strict=True))
@@ -107,8 +105,6 @@ class Products:
         head: dict[str, Any] = {"digest": digest}
         if fresh:
             times = [status.st_mtime_ns for _, status in found if status]
-            if (benchmark := _find_time(self.results / "benchmarks" / kind / f"{name}.tsv")) is not None:
-                times.append(benchmark)
             changed = _write_recipe(path, head, content)
             if changed or path.stat().st_mtime_ns > min(times):
                 os.utime(path, ns=(min(times), min(times)))
@@ -134,14 +130,6 @@ class Products:
             self.stamps.forget(item.path)
             stamp, status = self.find(item.path)
         return stamp, status
-
-
-def _find_time(path: Path) -> int | None:
-    """Return a file's time of change in nanoseconds, None where there is none."""
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return None
 
 
 def _write_recipe(path: Path, head: dict[str, Any], content: Any) -> bool:

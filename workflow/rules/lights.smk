@@ -15,8 +15,6 @@ for batch in NIGHTS.batches:
             update(in_results(batch.products)),
         log:
             in_results([batch.log])[0],
-        benchmark:
-            in_results([f"benchmarks/calibrate_lights/{batch.name}.tsv"])[0]
         conda:
             "../../envs/darkroom.yaml"
         resources:

@@ -11,8 +11,6 @@ rule make_master_bias:
         f"{RESULTS}/{{night}}/{{setup}}/master_bias.fits",
     log:
         f"{RESULTS}/logs/make_master_bias/{{night}}/{{setup}}/master_bias.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/make_master_bias/{{night}}/{{setup}}/master_bias.tsv"
     conda:
         "../../envs/darkroom.yaml"
     threads: threads_for("master_bias")
@@ -34,8 +32,6 @@ rule make_master_dark:
         f"{RESULTS}/{{night}}/{{setup}}/master_dark_{{exposure}}.fits",
     log:
         f"{RESULTS}/logs/make_master_dark/{{night}}/{{setup}}/master_dark_{{exposure}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/make_master_dark/{{night}}/{{setup}}/master_dark_{{exposure}}.tsv"
     conda:
         "../../envs/darkroom.yaml"
     threads: threads_for("master_dark_{exposure}")
@@ -57,8 +53,6 @@ rule make_master_flat:
         f"{RESULTS}/{{night}}/{{setup}}/master_flat_{{filter}}.fits",
     log:
         f"{RESULTS}/logs/make_master_flat/{{night}}/{{setup}}/master_flat_{{filter}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/make_master_flat/{{night}}/{{setup}}/master_flat_{{filter}}.tsv"
     conda:
         "../../envs/darkroom.yaml"
     threads: threads_for("master_flat_{filter}")

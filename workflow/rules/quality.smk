@@ -9,8 +9,6 @@ rule measure_detector:
         f"{RESULTS}/{{night}}/{{setup}}/{{quantity}}.json",
     log:
         f"{RESULTS}/logs/measure_detector/{{night}}/{{setup}}/{{quantity}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/measure_detector/{{night}}/{{setup}}/{{quantity}}.tsv"
     conda:
         "../../envs/darkroom.yaml"
     resources:
@@ -30,8 +28,6 @@ rule certify_master:
         f"{RESULTS}/{{night}}/{{setup}}/certificates/{{master}}.json",
     log:
         f"{RESULTS}/logs/certify_master/{{night}}/{{setup}}/certificates/{{master}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/certify_master/{{night}}/{{setup}}/certificates/{{master}}.tsv"
     conda:
         "../../envs/darkroom.yaml"
     threads: threads_for("certificates/{master}")
@@ -54,8 +50,6 @@ rule collect_bad_pixels:
         f"{RESULTS}/{{night}}/{{setup}}/bad_pixels.fits",
     log:
         f"{RESULTS}/logs/collect_bad_pixels/{{night}}/{{setup}}/bad_pixels.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/collect_bad_pixels/{{night}}/{{setup}}/bad_pixels.tsv"
     conda:
         "../../envs/darkroom.yaml"
     priority: 1  # before the lights, beside which there is nothing else to do at the end
