@@ -82,7 +82,7 @@ class MasterShelf:
 
     def read_mask(self, wanted: dict[str, Any]) -> NDArray[np.uint8]:
         """Return the quality plane of a master, and forget the rest of it."""
-        master = self.read(wanted)
+        master = self.read(wanted, with_noise=False)
         assert master is not None, "a master is wanted"
         self.forget()
         return master.mask

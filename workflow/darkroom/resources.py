@@ -15,7 +15,7 @@ PLANES = {
     "make_master_dark": 11,
     "make_master_flat": 14,
     "certify_master": 10,
-    "collect_bad_pixels": 8,
+    "collect_bad_pixels": 4,
     "calibrate_lights": 15,
 }
 COSMIC_RAYS = 14  # planes more, to look for hits
