@@ -15,11 +15,12 @@ PLANES = {
     "make_master_dark": 11,
     "make_master_flat": 14,
     "certify_master": 10,
-    "collect_bad_pixels": 4,
+    "collect_bad_pixels": 3,
     "calibrate_lights": 15,
 }
 COSMIC_RAYS = 14  # planes more, to look for hits
-THREAD = 50  # MB for the bands that a thread works on
+THREAD = 50  # MB for the bands of all frames that a thread combines
+COMBINING = {"make_master_bias", "make_master_dark", "make_master_flat", "certify_master"}
 WORK = 2**26  # pixels of raw frames that are worth a thread of their own
 MOST_THREADS = 8
 
@@ -28,7 +29,8 @@ def estimate_memory_mb(job: Job, threads: int, cosmic_rays: bool) -> int:
     """Return the MB that a job takes at most, whatever the number of its frames."""
     megapixels = job.pixels / 1e6
     planes = PLANES[job.kind] + (COSMIC_RAYS if cosmic_rays and job.kind == "calibrate_lights" else 0)
-    return ceil(LIBRARIES + 4 * megapixels * planes + THREAD * threads)
+    bands = THREAD * threads if job.kind in COMBINING else 0
+    return ceil(LIBRARIES + 4 * megapixels * planes + bands)
 
 
 def count_threads(job: Job, jobs: Iterable[Job], cores: int) -> int:

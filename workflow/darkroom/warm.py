@@ -9,10 +9,12 @@ or where it has ended, the script goes on by itself.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
 import runpy
+import select
 import selectors
 import shutil
 import signal
@@ -36,6 +38,7 @@ LIBRARIES = (
         for name in ("bad_pixels", "cards", "certify", "job", "lights", "photon_transfer", "products")
     ),
 )
+PATIENCE = 10  # s
 PEER = struct.Struct("iII")  # process, user and group at the other end of a socket: struct ucred of unix(7)
 
 
@@ -102,6 +105,7 @@ class WarmProcess:
         listener.close()
         os.close(reader)
         os.environ[ADDRESS] = address
+        atexit.register(self._end)
 
     def stop(self) -> None:
         """Have no more jobs taken; those that run end."""
@@ -110,11 +114,18 @@ class WarmProcess:
             os.close(self._lifeline)
             self._lifeline = None
 
+    def _end(self) -> None:
+        """Wait for the end, so that what its children took is part of what this process and its children did."""
+        self.stop()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(PATIENCE)
+
 
 def serve(listening: int, lifeline: int, parent: int, folder: str) -> None:
     """Run scripts that descendants of ``parent`` hand over, until the lifeline ends; remove the socket then."""
     for name in LIBRARIES:
-        __import__(name)
+        if not select.select([lifeline], [], [], 0)[0]:
+            __import__(name)
     running: dict[int, tuple[int, socket.socket]] = {}  # by pidfd
     with socket.socket(fileno=listening) as listener, selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
