@@ -183,3 +183,16 @@ def test_lights_with_the_same_masters_share_what_is_made_of_them():
     assert len(read) == 3
     assert shelf.prepare(night.recipe | {"dark": {"path": "dark", "scale": 3.0}}).dark_scale == 3.0
     assert len(read) == 6
+
+
+def test_what_is_not_marked_is_calibrated_all_the_same():
+    night = Night()
+    night.raw[5, 6], night.raw[30, 20] = 60000, np.nan
+    night.masters["flat"].image[8, 9] = 0.01
+    whole, bare = night.calibrate(), night.calibrate(mask=False)
+    assert np.isnan(bare.data[[30, 8], [20, 9]]).all()
+    assert bare.data.tobytes() == whole.data.tobytes()
+    assert bare.variance.tobytes() == whole.variance.tobytes()
+    for settings in ({"masked": "nan"}, {"masked": "fill"}, {"repair_columns": ["[7:7,1:61]"]}):
+        whole, bare = night.calibrate(**settings), night.calibrate(mask=False, **settings)
+        assert bare.data.tobytes() == whole.data.tobytes()

@@ -33,7 +33,8 @@ class CalibratedLight:
     """A calibrated light: arrays of shape (rows, columns).
 
     ``data`` in electrons where ``gain`` (e-/ADU) is what it was multiplied by, in ADU where that is None; ``variance``
-    in its unit squared, None where the noise is not known or not wanted; ``mask`` the bits of `darkroom.quality`.
+    in its unit squared, None where the noise is not known or not wanted; ``mask`` the bits of `darkroom.quality`;
+    where nobody wants it, that of the masters alone.
     """
 
     data: Image
@@ -64,10 +65,11 @@ def calibrate_light(
     light = CalibratedLight(
         data=np.empty((rows, columns), np.float32),
         variance=np.empty((rows, columns), np.float32) if noise else None,
-        mask=np.broadcast_to(masters.mask, (rows, columns)).copy(),
+        mask=np.broadcast_to(masters.mask, (rows, columns)),
         gain=detector.gain if settings["unit"] == "electron" else None,
     )
-    full = np.empty((rows, columns), bool)
+    marked = _has_use_of_marks(settings)
+    full = np.empty((rows, columns), bool) if marked else None
     step = max(1, BAND_PIXELS // columns)
     for start in range(0, rows, step):
         own = slice(start, min(start + step, rows))
@@ -75,7 +77,8 @@ def calibrate_light(
         band = slice(max(start - MARGIN, 0), own.stop + MARGIN) if noise else own
         inner = slice(start - band.start, own.stop - band.start)
         counts = image.read_counts(band)
-        full[own] = counts[inner] >= limit
+        if full is not None:
+            np.greater_equal(counts[inner], limit, out=full[own])
         signal = image.prepare(counts, band)
         data = signal
         if masters.dark is not None:
@@ -93,12 +96,27 @@ def calibrate_light(
         light.data[own] = data
         if light.variance is not None and variance is not None:
             light.variance[own] = variance * np.float32(light.gain**2) if light.gain else variance
-        flag(light.mask[own], ~np.isfinite(data), Bit.NO_DATA)
-    saturated = find_saturated(full, True, settings["saturation_grow"], settings["saturation_bleed"])
-    flag(light.mask, saturated, Bit.SATURATED)
-    if settings["cosmic_rays"]:
-        _treat_cosmic_rays(light, full, recipe)
-    return _repair(light, settings)
+    if full is not None:
+        light.mask = light.mask.copy()
+        flag(light.mask, ~np.isfinite(light.data), Bit.NO_DATA)
+        saturated = find_saturated(full, True, settings["saturation_grow"], settings["saturation_bleed"])
+        flag(light.mask, saturated, Bit.SATURATED)
+        if settings["cosmic_rays"]:
+            _treat_cosmic_rays(light, full, recipe)
+    light.data[has_any(light.mask, Bit.LOW_FLAT | Bit.NO_DATA)] = np.nan  # a pixel that the flat cannot serve, too
+    if marked:
+        _repair(light, settings)
+    if not settings["uncertainty"]:  # it served the search for cosmic rays
+        light.variance = None
+    if light.variance is not None:
+        light.variance[~np.isfinite(light.data)] = np.nan
+    return light
+
+
+def _has_use_of_marks(settings: dict[str, Any]) -> bool:
+    """Return whether it matters which pixels are full or without data: the masters tell where there is no value."""
+    repaired = settings["cosmic_rays"] or settings["repair_columns"] or settings["masked"] != "keep"
+    return bool(settings["mask"] or repaired)
 
 
 class _LightNoise:
@@ -155,9 +173,8 @@ def _treat_cosmic_rays(light: CalibratedLight, full: NDArray[np.bool_], recipe: 
         light.data = np.where(hits, cleaned, light.data)
 
 
-def _repair(light: CalibratedLight, settings: dict[str, Any]) -> CalibratedLight:
-    """Repair columns, then keep, fill or blank what is masked; a pixel that the flat cannot serve has no value."""
-    light.data[has_any(light.mask, Bit.LOW_FLAT | Bit.NO_DATA)] = np.nan
+def _repair(light: CalibratedLight, settings: dict[str, Any]) -> None:
+    """Repair columns, then keep, fill or blank what is masked."""
     interpolated = np.zeros(light.mask.shape, bool)
     if settings["repair_columns"]:
         sections = [parse_section(text) for text in settings["repair_columns"]]
@@ -175,8 +192,3 @@ def _repair(light: CalibratedLight, settings: dict[str, Any]) -> CalibratedLight
     if settings["masked"] == "nan":
         doubtful = has_any(light.mask, DEFECT | Bit.SATURATED) & ~has_any(light.mask, Bit.INTERPOLATED)
         light.data[doubtful] = np.nan
-    if not settings["uncertainty"]:  # it served the search for cosmic rays
-        light.variance = None
-    if light.variance is not None:
-        light.variance[~np.isfinite(light.data)] = np.nan
-    return light
