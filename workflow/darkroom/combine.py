@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def combine_images(
     count = np.empty(data.shape, np.min_scalar_type(len(images)))
     margin = 0 if noises is None else NEIGHBOURHOOD // 2
     unlike = None if noises is None else compare_unlike(images, noises, levels, settings)
-    step = max(1, min(BAND_PIXELS // columns, max(ALL_PIXELS // len(images) // columns, 8 * margin)))
+    step = max(1, min(BAND_PIXELS // columns, max(ALL_PIXELS // len(images) // columns, 4 * margin)))
 
     def combine_rows(start: int) -> None:
         # where the noise is known, with the rows around that tell what signal to expect
@@ -100,7 +101,7 @@ def combine_images(
         frames = _Band(
             [_as_float(image[band]) for image in images],
             None if noises is None else cut_noises(noises, band),
-            None if illumination is None else [one.cut(band) for one in illumination],
+            None if illumination is None else [partial(one.cut, band) for one in illumination],
         )
         combined, spread, kept = _combine_band(frames, settings, rounding)
         data[own], count[own] = combined[inner], kept[inner]
@@ -119,24 +120,36 @@ def _as_float(image: NDArray[Any]) -> Image:
 
 @dataclass(frozen=True, eq=False)
 class _Band:
-    """A band of rows of the images that are combined, or some of its pixels, with their noise and illumination."""
+    """A band of rows of the images that are combined, or some of its pixels, with their noise.
+
+    ``surfaces`` give the illumination of each when they are called: all at once would take as much as the images.
+    """
 
     images: list[Image]
     noises: list[FrameNoise] | None
-    surfaces: list[Image] | None
+    surfaces: list[Callable[[], Image]] | None
 
     def cut(self, pixels: tuple[Any, ...]) -> _Band:
         """Return these pixels alone."""
         return _Band(
             [image[pixels] for image in self.images],
             None if self.noises is None else cut_noises(self.noises, pixels),
-            None if self.surfaces is None else [surface[pixels] for surface in self.surfaces],
+            None if self.surfaces is None else [partial(_take, surface, pixels) for surface in self.surfaces],
         )
+
+    def list_alike(self) -> Iterator[Image]:
+        """Yield each image as it would be had it been lit like the others."""
+        for number, image in enumerate(self.images):
+            yield image if self.surfaces is None else image / self.surfaces[number]()
 
     def expect_noise(self, signal: Image) -> Values:
         """Return the standard deviation of each image where this signal is expected."""
         assert self.noises is not None, "the noise is known"
         return expect_noise(self.noises, signal)
+
+
+def _take(surface: Callable[[], Image], pixels: tuple[Any, ...]) -> Image:
+    return surface()[pixels]
 
 
 def _combine_band(
@@ -176,7 +189,9 @@ def _combine_carefully(band: _Band, settings: dict[str, Any], rounding: float) -
     """Combine pixels of which some values may have to be rejected."""
     stack = np.stack(band.images).astype(np.float64)
     stack[~np.isfinite(stack)] = np.nan
-    alike = stack if band.surfaces is None else stack / np.stack(band.surfaces)
+    alike = stack
+    if band.surfaces is not None:
+        alike = np.stack([layer / surface() for layer, surface in zip(stack, band.surfaces, strict=True)])
     rejected = find_rejected(alike, settings, None if band.noises is None else band.expect_noise, rounding)
     return _Rest(stack, ~rejected, average_kept(stack, rejected, settings["method"]))
 
@@ -211,12 +226,10 @@ def _is_within_limits(band: _Band, sigma: float) -> NDArray[np.bool_]:
 
     It is within one standard deviation of the values from their mean (Mallows 1991, The American Statistician 45, 257).
     """
-    alike = band.images
-    if band.surfaces is not None:
-        alike = [image / surface for image, surface in zip(alike, band.surfaces, strict=True)]
-    first, number = alike[0], len(alike)
+    alike, number = band.list_alike(), len(band.images)
+    first = next(alike)
     total, squares, low, high = (np.zeros(first.shape, np.float32) for _ in range(4))
-    for image in alike[1:]:
+    for image in alike:
         apart = np.asarray(image - first, np.float32)
         total += apart
         np.minimum(low, apart, out=low)

@@ -14,11 +14,12 @@ PLANES = {
     "make_master_bias": 8,
     "make_master_dark": 11,
     "make_master_flat": 14,
-    "certify_master": 10,
+    "certify_master": 8,
     "collect_bad_pixels": 3,
     "calibrate_lights": 15,
 }
 COSMIC_RAYS = 14  # planes more, to look for hits
+SAMPLE = 3.5  # MB of each frame that a certificate looks at
 THREAD = 50  # MB for the bands of all frames that a thread combines
 COMBINING = {"make_master_bias", "make_master_dark", "make_master_flat", "certify_master"}
 WORK = 2**26  # pixels of raw frames that are worth a thread of their own
@@ -26,11 +27,12 @@ MOST_THREADS = 8
 
 
 def estimate_memory_mb(job: Job, threads: int, cosmic_rays: bool) -> int:
-    """Return the MB that a job takes at most, whatever the number of its frames."""
+    """Return the MB that a job takes at most; the number of its frames plays hardly any part."""
     megapixels = job.pixels / 1e6
     planes = PLANES[job.kind] + (COSMIC_RAYS if cosmic_rays and job.kind == "calibrate_lights" else 0)
     bands = THREAD * threads if job.kind in COMBINING else 0
-    return ceil(LIBRARIES + 4 * megapixels * planes + bands)
+    samples = min(SAMPLE, 12 * megapixels) * len(job.frames) if job.kind == "certify_master" else 0
+    return ceil(LIBRARIES + 4 * megapixels * planes + bands + samples)
 
 
 def count_threads(job: Job, jobs: Iterable[Job], cores: int) -> int:
