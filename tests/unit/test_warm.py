@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -132,6 +133,27 @@ def test_script_of_another_run_goes_on_by_itself(warm, tmp_path):
     subprocess.run(["sh", "-c", f"({command} > out; mv out told) < /dev/null &"], cwd=tmp_path, check=True)
     wait_for((tmp_path / "told").exists)
     assert not json.loads((tmp_path / "told").read_text())[0]
+
+
+def test_half_a_request_is_no_request(warm, run):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(os.environ[ADDRESS])
+        connection.send(b'{"argv": [')
+    assert json.loads(run(TELL, input="").stdout)[0]
+
+
+def test_scripts_go_on_by_themselves_once_it_is_killed(run, tmp_path, monkeypatch):
+    monkeypatch.setenv(ADDRESS, "")  # and back to what it was, at the end
+    killed = WarmProcess()
+    script = tmp_path / "waiting.py"
+    script.write_text(START + WAIT)
+    process = subprocess.Popen([sys.executable, str(script)], cwd=tmp_path)
+    wait_for((tmp_path / "ready").exists)
+    killed._process.kill()
+    assert not json.loads(run(TELL, input="", timeout=20).stdout)[0]
+    process.kill()
+    process.wait()
+    killed.stop()
 
 
 @pytest.mark.parametrize("address", [None, "/nowhere/socket"])

@@ -155,15 +155,16 @@ def _start(listener: socket.socket, parent: int) -> tuple[int, socket.socket] | 
     """Fork a child for a script that is handed over; refuse what no job of this run sent."""
     connection, _ = listener.accept()
     message, files, _, _ = socket.recv_fds(connection, 2**16, 3)
-    while message and not message.endswith(b"\n"):
-        message += connection.recv(2**16)
+    while not message.endswith(b"\n") and (more := connection.recv(2**16)):
+        message += more
     peer = PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size))[0]
-    request = json.loads(message) if message else {}
+    request = json.loads(message) if message.endswith(b"\n") else {}
     if request.get("python") != _identify_python() or len(files) != 3 or not _descends(peer, parent):
         connection.close()
         return None
     child = os.fork()
     if child == 0:
+        listener.close()  # or scripts would wait for this child, should the warm process be killed
         _run(request, files, connection)
     for file in files:
         os.close(file)
