@@ -50,9 +50,9 @@ rule collect_bad_pixels:
         f"{RESULTS}/{{night}}/{{setup}}/bad_pixels.fits",
     log:
         f"{RESULTS}/logs/collect_bad_pixels/{{night}}/{{setup}}/bad_pixels.log",
+    priority: 1  # before the lights, beside which there is nothing else to do at the end
     conda:
         "../../envs/darkroom.yaml"
-    priority: 1  # before the lights, beside which there is nothing else to do at the end
     resources:
         mem_mb=memory_mb("bad_pixels"),
     message:
