@@ -1,6 +1,7 @@
 # Plans while Snakemake parses; the rules look up what the plan says.
 import gc
 import sys
+from collections import Counter
 
 from darkroom.prepare import PlanError, prepare, read_prepared
 from darkroom.progress import follow, makes_what_is_due, only_names_jobs, summarise, warn
@@ -29,6 +30,7 @@ gc.enable()
 gc.set_threshold(100_000, 20, 20)
 
 RESULTS = NIGHTS.results
+DUE = Counter(job.kind for job in NIGHTS.jobs.values() if job.due)
 
 
 def in_results(paths):
@@ -114,7 +116,8 @@ def threads_for(product):
     """A function for `threads`: one where many jobs like it run at once, more where it is alone."""
 
     def count(wildcards):
-        return count_threads(find_job(wildcards, product), NIGHTS.jobs.values(), workflow.cores or 1)
+        job = find_job(wildcards, product)
+        return count_threads(job, DUE[job.kind], workflow.cores or 1)
 
     return count
 

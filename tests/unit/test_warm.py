@@ -135,6 +135,15 @@ def test_script_of_another_run_goes_on_by_itself(warm, tmp_path):
     assert not json.loads((tmp_path / "told").read_text())[0]
 
 
+def test_a_socket_that_cannot_be_made_keeps_nobody_from_working(tmp_path, monkeypatch):
+    monkeypatch.setenv(ADDRESS, "as it was")
+    deep = tmp_path / ("d" * 120)  # a path of more than 108 characters is none for a socket
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    WarmProcess().stop()
+    assert list(deep.iterdir()) == []
+
+
 def test_half_a_request_is_no_request(warm, run):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(os.environ[ADDRESS])

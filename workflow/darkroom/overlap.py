@@ -9,8 +9,6 @@ from typing import Any
 
 from darkroom.problems import JobProblem
 
-WAITING = 1  # results that may wait for the disk; of more, the memory would run away
-
 
 def overlap(
     items: Iterable[Any],
@@ -30,15 +28,16 @@ def overlap(
             following = None if item is None else (item, reader.submit(read, item))
             if previous is not None:
                 item, content = previous
+                failure = None
                 try:
                     result = work(item, content.result())
                 except JobProblem as problem:
-                    yield from map(_finish, pending)
-                    pending = []
-                    yield item, problem
+                    failure = problem
+                yield from map(_finish, pending)  # one result waits for the disk: of more, the memory would run away
+                pending = []
+                if failure:
+                    yield item, failure
                 else:
-                    while len(pending) > WAITING - 1:
-                        yield _finish(pending.pop(0))
                     pending.append((item, writer.submit(write, item, result)))
                     del result
             previous = following

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from math import ceil
 
 from darkroom.jobs import Job
 
 LIBRARIES = 250  # MB; Python, what a job imports, and Snakemake, which starts it once more on a cluster
-# How many planes of float32 each kind of job holds at most. docs/speed.md has how that was measured.
+# How many planes of float32 each kind of job holds at most. tests/unit/test_memory.py holds them.
 PLANES = {
     "measure_detector": 3,
     "make_master_bias": 8,
@@ -35,7 +34,6 @@ def estimate_memory_mb(job: Job, threads: int, cosmic_rays: bool) -> int:
     return ceil(LIBRARIES + 4 * megapixels * planes + bands + samples)
 
 
-def count_threads(job: Job, jobs: Iterable[Job], cores: int) -> int:
-    """Return the threads of a job that combines frames: what is left for it when all like it run at once."""
-    alike = sum(other.kind == job.kind and other.due for other in jobs)
+def count_threads(job: Job, alike: int, cores: int) -> int:
+    """Return the threads of a job that combines frames: what is left for it when ``alike`` jobs run at once."""
     return max(1, min(cores // max(alike, 1), ceil(job.pixels * len(job.frames) / WORK), MOST_THREADS))

@@ -63,8 +63,8 @@ def hand_over() -> None:
             "path": sys.path,
             "folder": os.getcwd(),
             "environment": dict(os.environ),
+            "python": _identify_python(),
         }
-        request["python"] = _identify_python()
         try:
             socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [0, 1, 2])
             status = connection.recv(1)
@@ -83,12 +83,15 @@ class WarmProcess:
     def __init__(self) -> None:
         self._lifeline: int | None = None
         if hasattr(os, "pidfd_open"):
-            self._start()
+            folder = tempfile.mkdtemp(prefix="darkroom-")
+            try:
+                with socket.socket(socket.AF_UNIX) as listener:
+                    self._start(folder, listener)
+            except OSError:  # no room, or too long a path for a socket: scripts run by themselves
+                shutil.rmtree(folder, ignore_errors=True)
 
-    def _start(self) -> None:
-        folder = tempfile.mkdtemp(prefix="darkroom-")
+    def _start(self, folder: str, listener: socket.socket) -> None:
         address = os.path.join(folder, "socket")
-        listener = socket.socket(socket.AF_UNIX)
         listener.bind(address)
         listener.listen()
         # the lifeline: nothing is ever written to it, and its end tells that of this process
@@ -102,7 +105,6 @@ class WarmProcess:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for the scripts, which pass it on
         )
-        listener.close()
         os.close(reader)
         os.environ[ADDRESS] = address
         atexit.register(self._end)
