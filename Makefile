@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+SLURM_READY := .venv/.ready-slurm
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -12,7 +13,7 @@ export HOME := $(CURDIR)/.venv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo verify-installation bench bench-memory bench-scale lint test test-cosmics lock clean
+.PHONY: help env env-slurm demo verify-installation bench bench-memory bench-scale lint test test-cosmics lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +32,12 @@ $(READY): requirements.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install -q --require-hashes -r .venv/build.txt
 	$(BIN)/python -m pip install -q --require-hashes --no-build-isolation --use-pep517 -r requirements.txt
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+env-slurm: $(SLURM_READY)  ## add Snakemake's plugin for Slurm to .venv
+
+$(SLURM_READY): requirements-slurm.txt $(READY)
+	$(BIN)/python -m pip install -q --require-hashes --no-deps -r requirements-slurm.txt
 	@touch $@
 
 demo: env  ## simulate a night, develop it and check the outcome
@@ -66,11 +73,14 @@ test-cosmics: env  ## search for cosmic rays on every kind of simulated exposure
 
 # Keeps every pin that still fits; make lock UPGRADE=--upgrade takes the newest. One version
 # of each package for all Pythons, so that all of them calculate alike.
-lock: | $(BIN)/python  ## renew requirements.txt from pyproject.toml
+lock: | $(BIN)/python  ## renew the lock files from pyproject.toml
 	$(BIN)/python -m pip install -q uv
 	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
 	    --fork-strategy fewest --generate-hashes --custom-compile-command "make lock" \
 	    --extra test --group build $(UPGRADE) pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+	    --fork-strategy fewest --generate-hashes --custom-compile-command "make lock" \
+	    --group pyproject.toml:slurm -c requirements.txt $(UPGRADE) -o requirements-slurm.txt
 
 clean:  ## remove .venv, the demo and the caches
 	rm -rf .venv demo .pytest_cache .ruff_cache .mypy_cache .hypothesis workflow/*.egg-info
