@@ -23,6 +23,7 @@ from darkroom.plan_masters import (
     miss_contract,
     want,
 )
+from darkroom.plan_nights import find_nights, keep_chosen, list_needed, list_used
 from darkroom.setups import make_slug
 
 
@@ -71,7 +72,12 @@ class BadPixels:
 
 @dataclass
 class Plan:
-    """What will be made of the frames: every master that can be made, every light, and what was refused."""
+    """What will be made of the frames: every master that can be made, every light, and what was refused.
+
+    Where only some ``nights`` are chosen, all of it is what plays a part for these (but the frames are all): ``lent``
+    are masters that lights of other nights get, ``aside`` the paths of those that only flats are compared with, and
+    ``asked`` flats of other nights to be certified, since one that failed has changed from them.
+    """
 
     frames: list[Frame]
     masters: list[Master] = field(default_factory=list)
@@ -83,6 +89,10 @@ class Plan:
     measurements: Measurements = field(default_factory=lambda: Measurements([]))
     remarks: list[str] = field(default_factory=list)
     compared: bool = True  # whether measurements are made even where nothing needs them
+    nights: set[str] = field(default_factory=set)
+    lent: list[Master] = field(default_factory=list)
+    aside: set[str] = field(default_factory=set)
+    asked: list[Master] = field(default_factory=list)
 
     @cached_property
     def made(self) -> list[Light]:
@@ -97,20 +107,22 @@ class Plan:
     @cached_property
     def used_masters(self) -> list[Master]:
         """The masters that some light needs, directly or through another master."""
-        used: dict[str, Master] = {}
-        waiting = [match.master for light in self.made for match in light.matches]
-        while waiting:
-            master = waiting.pop()
-            if master.path not in used:
-                used[master.path] = master
-                waiting += [match.master for match in master.matches]
-        return sorted(used.values(), key=lambda master: master.path)
+        return sorted(list_used(self.made, self.lent), key=lambda master: master.path)
+
+    @property
+    def wanted_masters(self) -> list[Master]:
+        """The masters that a run makes: those that lights need, or all of these nights if there are no lights."""
+        if self.lights:
+            return self.used_masters
+        return [master for master in self.masters if master.path not in self.aside]
 
     def list_all(self) -> list[Measurement | Master | Certificate | Light | BadPixels]:
         """Return all that a run may make, in the order of the graph."""
-        masters = self.used_masters if self.lights else self.masters
+        needed, alone = list_needed([*self.wanted_masters, *self.asked], self.certificates)
+        masters = sorted(needed, key=lambda master: master.path)
+        certified = {master.path for master in needed} - {master.path for master in alone}
+        certificates = [one for path, one in self.certificates.items() if path in certified]
         targets = set(self.checks)
-        certificates = [one for one in self.certificates.values() if one.path in targets]
         made: list[Master | Light] = [*masters, *self.made]
         sources = [source for item in made for source in item.sources.values()]
         targets |= {source.measurement.path for source in sources if source.measurement}
@@ -120,17 +132,23 @@ class Plan:
     @property
     def checks(self) -> list[str]:
         """The figures and maps that belong to a whole run: of detectors, certificates and bad pixels, below results."""
-        masters = self.used_masters if self.lights else self.masters
+        masters = self.wanted_masters
         places = {(item.frame.night, item.frame.setup) for item in self.made} | {(m.night, m.setup) for m in masters}
+        places = {place for place in places if self.takes(place[0])}
         found = [one.path for one in self.measurements.all if self.compared and (one.night, one.setup) in places]
-        found += [self.certificates[master.path].path for master in masters if master.path in self.certificates]
+        certified = [*masters, *self.asked]
+        found += [self.certificates[master.path].path for master in certified if master.path in self.certificates]
         return found + [one.path for one in self.bad_pixels]
 
     @property
     def targets(self) -> list[str]:
         """What a run makes: every light that can be made, or every master if there are no lights; and the checks."""
-        made: list[Light] | list[Master] = self.made if self.lights else self.masters
+        made: list[Light] | list[Master] = self.made if self.lights else self.wanted_masters
         return [item.path for item in made] + self.checks
+
+    def takes(self, night: str) -> bool:
+        """Whether a night is one of those chosen."""
+        return not self.nights or night in self.nights
 
 
 def make_plan(
@@ -148,17 +166,22 @@ def make_plan(
     biases, darks, flats = planner.plan_all(usable)
     plan.masters = [*biases.masters, *darks.masters, *flats.masters]
     plan.refused, plan.failed, plan.certificates = planner.refused, planner.failed, planner.certificates
+    chosen, around = find_nights(frames, settings)
     # the lights of a night have most of it in common
     sources: dict[tuple[Any, ...], dict[str, Source]] = {}
     held: dict[tuple[Any, ...], Contents | Miss] = {}
-    for frame, path in _name_lights(lights):
+    for frame, path in _name_lights([frame for frame in lights if not around or frame.night in around]):
         camera = frame.night, frame.setup, frame.gain, frame.read_noise
         if camera not in sources:
             sources[camera] = find_sources(frame, plan.measurements, settings)
         light = Light(frame, path, sources=sources[camera])
         plan.lights.append(_plan_light(light, biases, darks, flats, settings, held))
+    if chosen:
+        keep_chosen(plan, planner, plan.lights, chosen)
     if settings["lights"]["mask"]:
-        plan.bad_pixels = _plan_bad_pixels(plan.used_masters if plan.lights else plan.masters)
+        # of a night without lights, those masters that lights of other nights get, as where all nights are taken
+        masters = plan.used_masters if lights else plan.wanted_masters
+        plan.bad_pixels = _plan_bad_pixels([master for master in masters if plan.takes(master.night)])
     return plan
 
 

@@ -97,7 +97,7 @@ class MasterPlanner:
     """Plans the masters of each kind, and keeps what was refused, what failed and what is to be certified.
 
     ``judge`` tells why a master is not to be used, if it failed its certification; ``lit`` are nights, setups and
-    filters of lights.
+    filters of lights. ``certificates`` are those of masters that can be used, ``judged`` of all.
     """
 
     settings: dict[str, Any]
@@ -108,6 +108,7 @@ class MasterPlanner:
     failed: list[Master] = field(default_factory=list)
     changed: list[Master] = field(default_factory=list)
     certificates: dict[str, Certificate] = field(default_factory=dict)
+    judged: dict[str, Certificate] = field(default_factory=dict)
 
     def plan_all(self, frames: list[Frame]) -> tuple[Shelf, Shelf, Shelf]:
         """Return the biases, darks and flats that can be made of the frames."""
@@ -141,6 +142,7 @@ class MasterPlanner:
     def _certify(self, master: Master, earlier: list[Master]) -> Miss | None:
         """Plan the master's certification; return that it failed, or cannot be made, if that is known already."""
         certificate = plan_certificate(master, earlier, self.changed, self.lit, self.measurements)
+        self.judged[master.path] = certificate
         why = self.judge(certificate)
         if why:
             self.failed.append(master)

@@ -11,7 +11,9 @@ from darkroom.certificates import Certificate
 from darkroom.matching import Master, Match
 from darkroom.measurements import Source
 from darkroom.misses import Miss
+from darkroom.night_choice import name_nights
 from darkroom.plan import Light, Plan
+from darkroom.plan_nights import list_shown_frames
 from darkroom.texts import make_printable
 
 MOST_NAMED = 3
@@ -28,7 +30,10 @@ def describe_plan(plan: Plan, reasons: dict[str, str]) -> str:
     for folder, masters in _by_folder(plan.masters, lambda master: f"{master.night}/{master.setup}"):
         lines.append(folder)
         for master in masters:
-            lines += _describe_master(master, master.path in used, plan.certificates.get(master.path))
+            why = "" if master.path in used else " (no light needs it)"
+            if master.path in plan.aside:
+                why = " (only for comparison with a chosen night's flats)"
+            lines += _describe_master(master, why, plan.certificates.get(master.path))
     lines += ["", "LIGHTS"]
     for folder, lights in _by_folder(plan.lights, lambda light: f"{light.frame.night}/{light.frame.setup}"):
         lines.append(folder)
@@ -102,7 +107,7 @@ def _tabulate_matches(light: Light) -> dict[str, Any]:
 
 def list_problems(plan: Plan, most: int = MOST_NAMED) -> list[str]:
     """Return a line for each reason for which frames, masters or lights are left out, naming up to ``most`` of each."""
-    lines = _name_frames({frame.name: frame.problem for frame in plan.frames}, most)
+    lines = _name_frames({frame.name: frame.problem for frame in list_shown_frames(plan)}, most)
     lines += [str(refusal) for refusal in plan.refused if not refusal.miss.derived]
     return lines + list(_list_skipped(plan, most))
 
@@ -140,10 +145,10 @@ def _say_unknown(light: Light) -> str:
 
 def _find_idle(plan: Plan) -> dict[str, str]:
     """Return the calibration frames of setups that no light has, often of another shape or binning by mistake."""
-    lit = {light.frame.setup for light in plan.lights}
+    lit = {frame.setup for frame in plan.frames if frame.kind == "light" and not frame.problem}
     return {
         frame.name: f"no light is of their setup {frame.setup}, so they serve none"
-        for frame in plan.frames
+        for frame in list_shown_frames(plan)
         if lit and not frame.problem and frame.setup not in lit
     }
 
@@ -175,24 +180,26 @@ def _list_skipped(plan: Plan, most: int) -> Iterator[str]:
 
 
 def _count(plan: Plan) -> str:
+    files = [frame for frame in plan.frames if plan.takes(frame.night)]
+    counted = [frame for frame in files if not frame.problem]
     kinds = {kind: 0 for kind in ("bias", "dark", "flat", "light")}
-    for frame in plan.frames:
-        if not frame.problem:
-            kinds[frame.kind] += 1
+    for frame in counted:
+        kinds[frame.kind] += 1
     frames = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
-    nights = len({frame.night for frame in plan.frames if not frame.problem})
-    setups = len({frame.setup for frame in plan.frames if not frame.problem})
+    nights = len({frame.night for frame in counted})
+    setups = len({frame.setup for frame in counted})
+    cut = f"nights {name_nights(plan.nights)}: {len(files)} of " if plan.nights else ""
     return (
-        f"{len(plan.frames)} files: {frames}; {nights} night(s), {setups} setup(s); "
+        f"{cut}{len(plan.frames)} files: {frames}; {nights} night(s), {setups} setup(s); "
         f"{len(plan.made)} light(s) can be made, {len(plan.skipped)} cannot"
     )
 
 
-def _describe_master(master: Master, used: bool, certificate: Certificate | None) -> Iterator[str]:
+def _describe_master(master: Master, why: str, certificate: Certificate | None) -> Iterator[str]:
     number = len(master.frames)
     frames = "1 frame, a master of one" if number == 1 else f"{number} frames"
     whole = ", holds its bias" if master.kind == "dark" and master.holds_bias else ""
-    yield f"  {_file(master)}: {frames}{whole}{'' if used else ' (no light needs it)'}"
+    yield f"  {_file(master)}: {frames}{whole}{why}"
     yield f"    holds: {master.contents}; {_say_sources(master.sources)}"
     if certificate:
         verdict = certificate.verdict

@@ -6,6 +6,7 @@ import difflib
 import math
 from collections.abc import Iterator
 from copy import deepcopy
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import yaml
 
 from darkroom.links import is_awkward
+from darkroom.night_choice import list_choice_problems
 from darkroom.sections import parse_section
 from darkroom.texts import make_printable
 
@@ -59,6 +61,8 @@ def find_config_file(beside: str) -> str:
         raise SettingsError([f"{path}{line}: not YAML: {error.problem}"]) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError([f"{path}: cannot be read: {' '.join(str(error).split())}"]) from None
+    except ValueError as error:  # YAML takes 2024-13-01 for a date
+        raise SettingsError([f"{path}: holds a date that is none ({error})"]) from None
     if not isinstance(content, dict):
         raise SettingsError([f"{path}: holds no keys such as 'raw: raw'; delete it to run with the defaults"])
     return str(path)
@@ -100,9 +104,9 @@ def fill_defaults(value: Any, schema: dict[str, Any]) -> Any:
 
 
 def _read_texts(value: Any, schema: dict[str, Any]) -> Any:
-    """Return ``value`` with text read as YAML where no text may stand, and numbers as text where only text may.
+    """Return ``value`` with text read as YAML where no text may stand, numbers and dates as text where only text may.
 
-    --config turns nested values into text, and a folder's name of digits into a number.
+    --config turns nested values and null into text, and a folder's name of digits into a number; YAML makes dates.
     """
     if isinstance(value, dict):
         parts = schema.get("properties", {})
@@ -111,6 +115,10 @@ def _read_texts(value: Any, schema: dict[str, Any]) -> Any:
         return [_read_texts(item, schema.get("items", {})) for item in value]
     if isinstance(value, int) and not isinstance(value, bool) and "string" in schema.get("type", ""):
         return str(value)  # a folder called 20240310
+    if isinstance(value, date) and "string" in schema.get("type", ""):
+        return value.isoformat()  # a night, or a folder called by one
+    if value == "null" and "null" in schema.get("type", ""):
+        return None
     if isinstance(value, str) and "string" not in schema.get("type", "string"):
         try:
             return yaml.safe_load(value)
@@ -198,6 +206,7 @@ def _contradictions(settings: dict[str, Any]) -> Iterator[str]:
         yield "results: names no folder"
     if is_awkward(settings["results"]):
         yield f"results: {settings['results']!r} holds braces or unprintable characters; name another folder"
+    yield from (f"nights: {line}" for line in list_choice_problems(settings["nights"]))
     if site["longitude"] is not None and site["night_offset_hours"] is not None:
         yield "site: longitude and night_offset_hours are two rules for one thing; give one of them"
     named = [("overscan.section", overscan["section"]), ("overscan.trim", overscan["trim"])]
