@@ -8,8 +8,9 @@ from typing import TextIO
 
 from darkroom.certify import certify_stack
 from darkroom.detector import read_detector
-from darkroom.job import read_job, report_to
+from darkroom.job import report_to
 from darkroom.masters import MasterShelf
+from darkroom.planned import read_job
 from darkroom.problems import JobProblem
 from darkroom.products import write_figures
 from darkroom.stacks import prepare_stack

@@ -7,8 +7,9 @@ hand_over()
 import numpy as np
 from astropy.io import fits
 
-from darkroom.job import read_recipe_file, report_to
+from darkroom.job import report_to
 from darkroom.masters import MasterShelf
+from darkroom.planned import read_recipe_file
 from darkroom.products import write_product
 from darkroom.quality import describe_bits
 

@@ -7,8 +7,9 @@ hand_over()
 from darkroom.cards import describe_master
 from darkroom.combine import combine_images
 from darkroom.detector import read_detector, stamp_detector
-from darkroom.job import read_job, report_to
+from darkroom.job import report_to
 from darkroom.masters import MasterShelf
+from darkroom.planned import read_job
 from darkroom.products import write_product
 from darkroom.quality import flag_no_data
 from darkroom.stacks import prepare_stack

@@ -13,8 +13,9 @@ from darkroom.calibrate import measure_level
 from darkroom.cards import describe_master
 from darkroom.combine import combine_images
 from darkroom.detector import read_detector, stamp_detector
-from darkroom.job import read_job, report_to
+from darkroom.job import report_to
 from darkroom.masters import MasterShelf
+from darkroom.planned import read_job
 from darkroom.problems import JobProblem
 from darkroom.products import write_figures, write_product
 from darkroom.quality import Bit, flag, flag_no_data

@@ -13,11 +13,12 @@ from typing import TextIO
 import numpy as np
 
 from darkroom.calibrate import find_slope, judge_flat, linearise, measure_level, thin_out
-from darkroom.job import read_job, report_to
+from darkroom.job import report_to
 from darkroom.medians import take_median
 from darkroom.noise import ROUNDING_VARIANCE, find_read_variance
 from darkroom.pairs import Measured, choose_pairs, choose_rows, combine_measured
 from darkroom.photon_transfer import measure_gain
+from darkroom.planned import read_job
 from darkroom.prepared_images import PreparedImage, prepare_image
 from darkroom.products import write_figures
 from darkroom.raw_images import RawImage, read_raw

@@ -3,23 +3,29 @@ import gc
 import sys
 from collections import Counter
 
-from darkroom.prepare import PlanError, prepare, read_prepared
-from darkroom.progress import follow, makes_what_is_due, only_names_jobs, summarise, warn
-from darkroom.resources import count_threads, estimate_memory_mb
+from darkroom.asked import is_asked_of_job, is_dry_run, makes_what_is_due, only_names_jobs, submits
+from darkroom.prepared import PlanError, read_job_table
+from darkroom.resources import count_threads, estimate_memory_mb, estimate_minutes
 from darkroom.settings import SettingsError
 from darkroom.surroundings import prepare_surroundings
-from darkroom.warm import DRY_RUN, WarmProcess
 
 prepare_surroundings()
+IS_JOB = not workflow.is_main_process  # on a cluster, where it looks up what the run planned that submitted it
+SUBMITS = submits(workflow)
+
+if not IS_JOB:
+    from darkroom.prepare import prepare
+    from darkroom.progress import follow, summarise, warn
+    from darkroom.warm import WarmProcess
 
 if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
     sys.exit("darkroom: --cores 0: nothing can run on no cores; give 1 or more, or 'all'")
 
-WARM = WarmProcess() if workflow.is_main_process and not DRY_RUN & set(sys.argv) else None
+WARM = None if IS_JOB or SUBMITS or is_dry_run() else WarmProcess()
 
 gc.disable()  # a plan and Snakemake's graph only grow: looking for garbage in them takes a fifth of the time
 try:
-    NIGHTS = prepare(config) if workflow.is_main_process else read_prepared(config)
+    NIGHTS = read_job_table(config) if IS_JOB else prepare(config, SUBMITS)
 except (PlanError, SettingsError) as problems:
     sys.exit(f"darkroom: {problems}")
 except OSError as error:  # a disk that is full, a folder that is not to be written to, a file in the way
@@ -105,11 +111,31 @@ def mark_needs(job, paths):
 
 def memory_mb(product):
     """A resource function: the megabytes of the job that makes a product."""
+    return lambda wildcards, threads, attempt: memory_mb_of(find_job(wildcards, product))(wildcards, threads, attempt)
 
-    def estimate(wildcards, threads):
-        return estimate_memory_mb(find_job(wildcards, product), threads, NIGHTS.cosmic_rays)
+
+def memory_mb_of(job):
+    """A resource function: the megabytes of a job, twice as many each time that it was killed."""
+
+    def estimate(wildcards, threads, attempt):
+        return estimate_memory_mb(job, threads, NIGHTS.cosmic_rays, SUBMITS) * 2 ** (attempt - 1)
 
     return estimate
+
+
+def minutes(product):
+    """A resource function: the minutes that the job which makes a product is given."""
+    return lambda wildcards, attempt: minutes_of(find_job(wildcards, product))(wildcards, attempt)
+
+
+def minutes_of(job):
+    """A resource function: the minutes that a job is given, twice as many each time that it was killed."""
+    return lambda wildcards, attempt: estimate_minutes(job, NIGHTS.cosmic_rays) * 2 ** (attempt - 1)
+
+
+def group_of(product):
+    """A function for `group`: what is submitted together with the job that makes a product."""
+    return lambda wildcards: find_job(wildcards, product).group or None
 
 
 def threads_for(product):
@@ -138,15 +164,15 @@ wildcard_constraints:
     master=r"[^/]+",
 
 
-if workflow.is_main_process:
+if not IS_JOB:
     warn(NIGHTS)
     PROGRESS = follow(NIGHTS, workflow, WARM)
 
 
 onsuccess:
     if PROGRESS.read:
-        summarise(NIGHTS, config, go_on=not PROGRESS.stopped)
+        summarise(NIGHTS, config, go_on=not PROGRESS.stopped, run=PROGRESS.run)
 
 
 onerror:
-    summarise(NIGHTS, config, failed=True, go_on=not PROGRESS.stopped)
+    summarise(NIGHTS, config, failed=True, go_on=not PROGRESS.stopped, run=PROGRESS.run)

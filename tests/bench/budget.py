@@ -19,8 +19,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from darkroom.jobs import Job
-from darkroom.prepare import Prepared, prepare
+from darkroom.prepare import prepare
+from darkroom.prepared import Job, Prepared
 from tests.bench.budget_tables import Span, account_for_run, keep_tables, tabulate_jobs, tabulate_run
 from tests.bench.competitors import enter_darkroom
 from tests.bench.night import NIGHTS, Night, write_night

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from astropy.io import fits
 
-from darkroom.jobs import Job
-from darkroom.prepare import Prepared, prepare
+from darkroom.prepare import prepare
+from darkroom.prepared import Job, Prepared
 from tests.bench.budget import write_job
 from tests.bench.night import Night, write_night
 from tests.bench.rules import ask_rules

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from darkroom.prepare import Prepared
+from darkroom.prepared import Prepared
 from darkroom.stamps import STAMP, digest_recipe
 
 BLOCK = 2880

@@ -35,12 +35,18 @@ PLANNER |= {
     "temperatures",
     "quantities",
     "processed",
+    "asked",
+    "hold",
+    "prepared",
+    "runs",
 }
 
 
 def imports_of(text):
-    """The darkroom modules that a text in Python or Snakemake imports at the start of a line."""
-    lines = [line for line in text.splitlines() if line.startswith(("import darkroom", "from darkroom"))]
+    """The darkroom modules that a text in Python or Snakemake imports, whatever the condition."""
+    lines = [
+        line for line in map(str.strip, text.splitlines()) if line.startswith(("import darkroom", "from darkroom"))
+    ]
     tree = ast.parse("\n".join(lines))
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
@@ -117,3 +123,12 @@ def test_every_module_of_the_library_is_reached_by_the_workflow_or_a_script():
             reach(ROOT / "workflow" / (module.replace(".", "/") + ".py"), seen)
     library = {f"darkroom.{path.stem}" for path in (ROOT / "workflow" / "darkroom").glob("*.py")}
     assert library - {"darkroom.__init__"} == seen
+
+
+def test_job_on_a_cluster_does_not_load_what_plans():
+    """It parses the rules twice, and only looks up what the run planned that submitted it."""
+    lines = (ROOT / "workflow" / "common.smk").read_text().splitlines()
+    modules = {module for line in lines if not line.startswith(" ") for module in imports_of(line)}
+    assert "darkroom.prepared" in modules
+    loaded = {name.removeprefix("darkroom.") for name in run_fresh(f"import {', '.join(modules)}")}
+    assert loaded & PLANNER == {"settings", "surroundings", "resources", "asked", "prepared"}

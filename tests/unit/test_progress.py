@@ -8,7 +8,9 @@ from snakemake.cli import get_argument_parser
 from snakemake.settings.types import ResourceSettings, SchedulingSettings
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from darkroom.progress import ProgressHandler, lift_job_limit
+from darkroom.asked import lift_job_limit
+from darkroom.progress import ProgressHandler
+from darkroom.runs import Run
 
 
 def workflow(*args, nodes=None):
@@ -39,7 +41,8 @@ def test_limit_stays_where_it_is_asked_for_or_a_cluster_needs_it(flow):
 def test_limit_is_lifted_when_snakemake_begins_to_build_its_graph():
     """Not before: while the Snakefile is parsed there are no such settings yet."""
     flow = workflow()
-    handler = ProgressHandler(SimpleNamespace(results="results", jobs={}, if_failed="replace"), workflow=flow)
+    nights = SimpleNamespace(results="results", jobs={}, if_failed="replace")
+    handler = ProgressHandler(nights, run=Run(nights, flow))
     assert flow.scheduling_settings.max_jobs_per_timespan is not None
     handler.emit(logging.makeLogRecord({"levelno": logging.INFO, "event": LogEvent.WORKFLOW_STARTED}))
     assert flow.scheduling_settings.max_jobs_per_timespan is None

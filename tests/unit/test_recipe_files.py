@@ -10,7 +10,8 @@ from darkroom.jobs import plan_jobs
 from darkroom.plan import make_plan
 from darkroom.products import write_figures, write_product
 from darkroom.recipes import write_recipes
-from darkroom.staleness import Products, write_atomically, write_if_changed
+from darkroom.staleness import Products
+from darkroom.whole_files import write_if_changed, write_whole
 from tests.unit.builders import make_night, overlay
 
 
@@ -22,7 +23,7 @@ def test_text_is_written_only_if_it_differs(tmp_path):
     assert path.stat().st_ino == inode
     path.write_bytes(b"\xff")
     assert write_if_changed(path, "ä")
-    write_atomically(path, "b")
+    write_whole(path, "b")
     assert path.read_text() == "b"
     assert list(path.parent.iterdir()) == [path]
 

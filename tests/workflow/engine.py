@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.certificates import set_aside
-from darkroom.jobs import Job
-from darkroom.prepare import Prepared
+from darkroom.prepared import Job, Prepared
 from tests.workflow.jobs import plan_night, run_job
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, ResourceList, Snakemake, Wildcards
 
-from darkroom.jobs import Job
-from darkroom.prepare import Prepared, prepare
+from darkroom.prepare import prepare
+from darkroom.prepared import Job, Prepared
 from tests.camera import Camera
 from tests.running import REPOSITORY
 from tests.simulator import Truth, simulate_night

@@ -7,7 +7,7 @@ import numpy as np
 import yaml
 from astropy.io import fits
 
-from darkroom.prepare import Prepared
+from darkroom.prepared import Prepared
 from tests.camera import Camera
 from tests.running import RECIPES, read_header, read_image
 from tests.workflow.engine import run_due

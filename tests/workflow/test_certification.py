@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from darkroom.prepare import Prepared
+from darkroom.prepared import Prepared
 from tests.camera import Camera
 from tests.running import read_header, run_snakemake
 from tests.workflow.engine import run_due

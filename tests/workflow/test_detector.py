@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from darkroom.prepare import Prepared
+from darkroom.prepared import Prepared
 from tests.camera import Camera
 from tests.pulls import Product
 from tests.running import find_lights, find_masters, read_header, read_image

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from snakemake.settings.types import DAGSettings, RerunTrigger
 
-from darkroom.prepare import Prepared
-from darkroom.progress import count_jobs, makes_what_is_due, only_names_jobs
+from darkroom.asked import makes_what_is_due, only_names_jobs
+from darkroom.prepared import Prepared
+from darkroom.progress import count_jobs
 from tests.running import run_snakemake
 from tests.scale.__main__ import Size, add_light
 from tests.scale.nights import write_nights

@@ -1,16 +1,14 @@
-"""A job of the workflow: its recipe read, its log written, its failure said in one line."""
+"""A job of the workflow: its log written, its failure said in one line."""
 
 from __future__ import annotations
 
 import gc
-import json
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from darkroom.problems import JobProblem
 from darkroom.texts import make_printable
@@ -43,22 +41,3 @@ def _say_taken(seconds: float) -> str:
     taken = resource.getrusage(resource.RUSAGE_SELF)
     memory = taken.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e6 / 1024)  # of bytes, and of kilobytes
     return f"took {seconds:.2f} s, {taken.ru_utime + taken.ru_stime:.2f} s of the processor, {memory:.0f} MB at most"
-
-
-def read_job(path: str, frames: Sequence[str]) -> Any:
-    """Return the recipe of a master, or the recipes of a batch of lights, from a recipe file.
-
-    Raises
-    ------
-    JobProblem
-        If it is for another number of raw frames than the job has: the plan was made anew while the job waited.
-    """
-    recipe = read_recipe_file(path)
-    if len(recipe if isinstance(recipe, list) else recipe["frames"]) != len(frames):
-        raise JobProblem(f"{path}: planned anew, for other frames, since this run began; run snakemake again")
-    return recipe
-
-
-def read_recipe_file(path: str) -> Any:
-    """Return what a recipe file holds: one recipe, or those of a batch of lights."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))["recipe"]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from darkroom.certificates import Certificate
@@ -14,60 +11,11 @@ from darkroom.frames import Frame
 from darkroom.matching import Master
 from darkroom.measurements import Measurement
 from darkroom.plan import BadPixels, Light, Plan
+from darkroom.prepared import Job, name_safely
 from darkroom.setups import make_slug
 from darkroom.staleness import Products
 
-
-@dataclass
-class Job:
-    """One job of the workflow: what it makes and reads, whether it is stale, and ``due`` to be run for that.
-
-    Products, the recipe file and what the job ``needs`` (masters, measurements, certificates) are below results;
-    ``weight`` is the number of frames, ``pixels`` of one.
-    """
-
-    kind: str
-    name: str
-    products: list[str]
-    recipe: str
-    frames: list[str]
-    needs: list[str]
-    stale: bool
-    pixels: int
-    due: bool = False
-
-    @property
-    def certificates(self) -> list[str]:
-        """The certificates among what it needs."""
-        return [path for path in self.needs if "/certificates/" in path]
-
-    @property
-    def masters(self) -> list[str]:
-        """The masters and measurements among what it needs."""
-        return [path for path in self.needs if "/certificates/" not in path]
-
-    @property
-    def weight(self) -> int:
-        """How many raw frames the job reads."""
-        return len(self.frames)
-
-    @property
-    def id(self) -> str:
-        """The name as an identifier, with a digest that tells two of one spelling apart."""
-        digest = hashlib.blake2b(self.name.encode(), digest_size=3).hexdigest()
-        night, _, batch = self.name.split("/")
-        return re.sub(r"\W+", "_", f"{night}_{batch}_{digest}")
-
-    @property
-    def log(self) -> str:
-        """The job's log below results."""
-        return f"logs/{self.kind}/{self.name}.log"
-
-    @property
-    def message(self) -> str:
-        """What the job makes, for a person."""
-        names = ", ".join(Path(product).name for product in self.products)
-        return f"{Path(self.products[0]).parent}: {names}"
+MOST_TOGETHER = 2**34  # pixels of all frames of a group, which take a few minutes
 
 
 def plan_jobs(plan: Plan, products: Products, settings: dict[str, Any]) -> list[Job]:
@@ -101,6 +49,7 @@ def plan_jobs(plan: Plan, products: Products, settings: dict[str, Any]) -> list[
     for job in jobs:
         job.needs = below[job.name]
     _mark_due(jobs, makers, products, set(plan.targets))
+    group_jobs(jobs, makers)
     return jobs
 
 
@@ -133,6 +82,28 @@ def _mark_due(jobs: list[Job], makers: dict[str, Job], products: Products, targe
     for job in jobs:
         if not job.stale:
             job.needs = [path for path in job.needs if not makers[path].due or products.exists(path)]
+
+
+def group_jobs(jobs: list[Job], makers: dict[str, Job]) -> None:
+    """Have the masters of a night and setup, and what belongs to them, submitted to a cluster as one.
+
+    A job there costs several seconds, and a chain of them as many waits; the work on a master is a second or two. Only
+    what depends on nothing outside is part of it, or groups might have to wait for each other.
+    """
+    groups: dict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        place = _find_place(job)
+        if job.kind != "calibrate_lights" and all(_find_place(makers[path]) == place for path in job.needs):
+            groups[place].append(job)
+    for place, members in groups.items():
+        if sum(job.pixels * len(job.frames) for job in members) <= MOST_TOGETHER:
+            for job in members:
+                job.group = name_safely("masters_" + place)
+
+
+def _find_place(job: Job) -> str:
+    """Return the night and setup of a job, as in the paths of its products."""
+    return "/".join(job.name.split("/")[:2])
 
 
 @dataclass

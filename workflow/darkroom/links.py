@@ -6,6 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from darkroom.whole_files import replace_whole
+
 LINKS = ".links"
 
 
@@ -34,8 +36,6 @@ def _link(target: str, folder: Path) -> str:
     name = hashlib.blake2b(os.fsencode(target), digest_size=8).hexdigest()
     link = folder / f"{name}.fits"
     if not link.is_symlink():
-        folder.mkdir(exist_ok=True)
-        temporary = folder / f".{name}.{os.getpid()}.tmp"
-        os.symlink(target, temporary)
-        temporary.replace(link)
+        with replace_whole(link) as temporary:
+            os.symlink(target, temporary)
     return str(link)

@@ -7,59 +7,28 @@ import io
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from darkroom.findings import Findings
 from darkroom.frames import COLUMNS, Frame, index_frames, is_excluded, table_rows
-from darkroom.jobs import Job, plan_jobs
+from darkroom.jobs import plan_jobs
 from darkroom.links import link_awkward
 from darkroom.plan import Plan, make_plan
 from darkroom.plan_text import describe_plan, list_notes, list_problems, plan_rows
+from darkroom.prepared import CACHE, Job, PlanError, Prepared
 from darkroom.recipes import write_recipes
 from darkroom.settings import check_settings
-from darkroom.staleness import Products, write_atomically, write_if_changed
+from darkroom.staleness import Products
 from darkroom.stamps import read_json
 from darkroom.texts import make_printable
-
-CACHE = ".cache"
-
-
-class PlanError(ValueError):
-    """Why there is nothing to be done or nothing that can be done; one line each."""
+from darkroom.whole_files import write_if_changed, write_whole
 
 
-@dataclass
-class Prepared:
-    """What the rules look up: jobs by name, and the products that ``all`` asks for, all below ``results``.
+def prepare(config: dict[str, Any], submits: bool = False) -> Prepared:
+    """Index the frames, make the plan and settle the recipes; write frame table and plan below results.
 
-    ``targets`` and ``due`` name one product of each job, since a job makes all of its own: of everything that belongs
-    to a whole run, and of what is not up to date. ``failed`` are masters that failed their certification, and
-    ``if_failed`` what the settings do with them; ``cosmic_rays`` whether lights are searched for them.
-    """
-
-    results: str
-    jobs: dict[str, Job]
-    targets: list[str]
-    due: list[str]
-    lights: list[str]
-    masters: list[str]
-    failed: list[str]
-    if_failed: str
-    cosmic_rays: bool
-    warnings: list[str]
-    refusal: str
-    summary: dict[str, Any]
-
-    @property
-    def batches(self) -> list[Job]:
-        """The jobs that make lights."""
-        return [job for job in self.jobs.values() if job.kind == "calibrate_lights"]
-
-
-def prepare(config: dict[str, Any]) -> Prepared:
-    """Index the frames, make the plan and settle the recipes; write frame table, plan and jobs below results.
+    A run that ``submits`` its jobs to a cluster has larger ones.
 
     Raises
     ------
@@ -75,7 +44,7 @@ def prepare(config: dict[str, Any]) -> Prepared:
     before = cache.get("readings")
     frames = index_frames(settings, raw, results, cache)
     if cache.get("readings") != before:
-        write_atomically(results / CACHE / "frames.json", json.dumps(cache))
+        write_whole(results / CACHE / "frames.json", json.dumps(cache))
     write_if_changed(results / "frames.csv", _as_csv(COLUMNS_SHOWN, table_rows(frames)))
     if not any(frame.kind in ("bias", "dark", "flat", "light") and not frame.problem for frame in frames):
         raise PlanError("\n".join(_say_nothing_usable(settings["raw"], frames)))
@@ -87,19 +56,21 @@ def prepare(config: dict[str, Any]) -> Prepared:
     products = Products(results, stamps)
     plan.remarks += [*_remark(plan, raw, products, settings), *findings.list_notes(plan)]
     reasons = products.explain_all(plan.list_all())
+    if submits:
+        settings["lights_per_job"] = settings["cluster"]["lights_per_job"]
     jobs = plan_jobs(plan, products, settings)
     _link_awkward_frames(jobs, settings["results"])
     wanted = set(plan.targets)
     due = {path for job in jobs if job.due for path in job.products}
     reasons = {path: reason for path, reason in reasons.items() if path in due or not reason}
     if stamps != known:
-        write_atomically(results / CACHE / "stamps.json", json.dumps(stamps))
+        write_whole(results / CACHE / "stamps.json", json.dumps(stamps))
     write_if_changed(results / "plan.csv", _as_csv(*plan_rows(plan, reasons)))
     write_if_changed(results / "plan.txt", describe_plan(plan, reasons))
     write_if_changed(results / "certification.csv", _as_csv(*findings.tabulate_certificates()))
     write_if_changed(results / "detectors.csv", _as_csv(*findings.tabulate_detectors(plan)))
     warnings = list_problems(plan) + list_notes(plan)
-    prepared = Prepared(
+    return Prepared(
         results=settings["results"],
         jobs={job.name: job for job in jobs},
         targets=[job.products[0] for job in jobs if not wanted.isdisjoint(job.products)],
@@ -113,16 +84,6 @@ def prepare(config: dict[str, Any]) -> Prepared:
         refusal=_refuse(plan, settings),
         summary=_summarise(plan, reasons),
     )
-    stored = {**vars(prepared), "jobs": {name: vars(job) for name, job in prepared.jobs.items()}}
-    write_if_changed(results / CACHE / "jobs.json", json.dumps(stored))
-    return prepared
-
-
-def read_prepared(config: dict[str, Any]) -> Prepared:
-    """Return what the main process prepared: a job on a cluster parses again, but plans nothing of its own."""
-    stored = json.loads((Path(str(config.get("results", "results"))) / CACHE / "jobs.json").read_text(encoding="utf-8"))
-    stored["jobs"] = {name: Job(**job) for name, job in stored["jobs"].items()}
-    return Prepared(**stored)
 
 
 COLUMNS_SHOWN = [column for column in COLUMNS if column not in ("path", "mtime_ns")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +12,12 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from darkroom.planned import PlannedRecipe
 from darkroom.problems import JobProblem
 from darkroom.provenance import stamp_header
 from darkroom.quality import describe_bits
 from darkroom.stamps import BLOCK, STAMP, TABLE, digest_recipe
+from darkroom.whole_files import replace_whole
 
 Image = NDArray[np.floating[Any]]
 
@@ -57,7 +58,7 @@ def write_product(
     for hdu in hdus:
         hdu.add_datasum(when="data unit checksum")
         hdu.add_checksum(when="HDU checksum", override_datasum=True)
-    with _replace(path) as temporary:
+    with _replace(path, recipe) as temporary:
         hdus.writeto(temporary, overwrite=True, output_verify="exception")
 
 
@@ -100,20 +101,17 @@ def write_figures(path: str, figures: dict[str, Any], recipe: dict[str, Any]) ->
         If the file cannot be written.
     """
     content = {STAMP: digest_recipe(recipe), **figures, "recipe": recipe}
-    with _replace(path) as temporary:
+    with _replace(path, recipe) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 @contextmanager
-def _replace(path: str) -> Iterator[Path]:
-    """Give a temporary file beside ``path`` that takes its place at the end."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+def _replace(path: str, recipe: dict[str, Any]) -> Iterator[Path]:
+    """Give a temporary file that takes the place of a product at the end, if that is still planned then."""
     try:
-        yield temporary
-        temporary.replace(target)
+        with replace_whole(Path(path)) as temporary:
+            yield temporary
+            if isinstance(recipe, PlannedRecipe):
+                recipe.demand_in_force(path)
     except OSError as error:
         raise JobProblem(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -15,18 +15,26 @@ from typing import Any, TextIO
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from darkroom.asked import lift_job_limit
 from darkroom.certificates import set_aside
-from darkroom.prepare import PlanError, Prepared, prepare
+from darkroom.prepare import PlanError, prepare
+from darkroom.prepared import Prepared
+from darkroom.runs import Run
 from darkroom.warm import WarmProcess
 
 MOST_WARNINGS = 12
-JOB_LIMIT = 100, 1  # Snakemake's own: jobs started, in seconds
 # How Snakemake, which then ends the run, tells an input that is gone before its job starts.
 MISSING = re.compile(r"^(.*) \(missing locally", re.MULTILINE)
 # What it says when it is told to end, by Ctrl-C or by SIGTERM: nothing is to be begun then.
 STOPPED = ("Terminating processes on user request", "Will exit after finishing currently running jobs")
-# What says nothing to an observer; a new product that failed has no backup, of course.
-CHATTER = ("Select jobs to execute...", "Assuming unrestricted shared filesystem usage.", "Cannot restore ", "Reasons:")
+QUEUE = "SLURM run ID: "  # how the plugin for Slurm tells what it calls its jobs
+# What says nothing to an observer.
+CHATTER = (
+    "Select jobs to execute...",
+    "Assuming unrestricted shared filesystem usage.",
+    "Group jobs: inactive",
+    "Reasons:",
+)
 BATCHES = "calibrate_lights"  # how the rules of all batches begin, of which there may be thousands
 
 
@@ -51,41 +59,11 @@ def follow(nights: Prepared, workflow: Any, warm: WarmProcess | None = None) -> 
     terminals = [handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"]
     for handler in terminals:
         handler.addFilter(_is_worth_reading)
-    progress = ProgressHandler(nights, silent=not terminals, workflow=workflow, warm=warm)
+    progress = ProgressHandler(nights, silent=not terminals, run=Run(nights, workflow), warm=warm)
     logger.addHandler(progress)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, progress.stop)
     return progress
-
-
-def lift_job_limit(workflow: Any) -> None:
-    """Let a local run start as many jobs a second as it can, where Snakemake's default is in force: 100 in a second.
-
-    Snakemake 9.27 starts a timer of that second with every round of its scheduler, and waits for the last one at its
-    end: up to a second of each run in which nothing happens. Its cores limit a local run well enough; a cluster, which
-    is told by a number of jobs, needs the limit.
-    """
-    limit = workflow.scheduling_settings.max_jobs_per_timespan
-    local = workflow.resource_settings.nodes is None
-    if local and limit is not None and (limit.max_jobs, limit.timespan) == JOB_LIMIT:
-        workflow.scheduling_settings.max_jobs_per_timespan = None
-
-
-def makes_what_is_due(workflow: Any) -> bool:
-    """Whether Snakemake is to make (or name) what is not up to date, and nothing else.
-
-    Not where it is to force rules, cut the graph, touch files, or where it runs nothing at all but summarises, draws or
-    deletes.
-    """
-    rules = workflow.dag_settings
-    told = rules.forceall or rules.forcerun or rules.until or rules.omit_from or rules.batch or workflow.touch
-    return workflow.scheduling_settings is not None and not told
-
-
-def only_names_jobs(workflow: Any) -> bool:
-    """Whether this is a dry run that goes by times alone: with Snakemake's other triggers each input counts."""
-    triggers = {str(trigger) for trigger in workflow.dag_settings.rerun_triggers}
-    return bool(workflow.dryrun and triggers <= {"mtime"})
 
 
 def _is_worth_reading(record: logging.LogRecord) -> bool:
@@ -121,14 +99,14 @@ class ProgressHandler(logging.Handler):
         nights: Prepared,
         stream: TextIO | None = None,
         silent: bool = False,
-        workflow: Any = None,
+        run: Run | None = None,
         warm: WarmProcess | None = None,
     ):
         super().__init__()
         self.jobs = {f"{nights.results}/{product}": job for job in nights.jobs.values() for product in job.products}
         self.stream = stream or sys.stderr
         self.silent = silent
-        self.workflow = workflow
+        self.run = run
         self.warm = warm
         self.ends_at_failure = nights.if_failed == "stop"
         self.names: dict[int, str] = {}
@@ -141,16 +119,12 @@ class ProgressHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Remember a job that starts; print a line when it ends."""
         event = getattr(record, "event", None)
-        if event == LogEvent.WORKFLOW_STARTED and self.workflow:
-            lift_job_limit(self.workflow)  # known only now, after parsing, and read as soon as the graph is there
-            if self.warm and not self.workflow.local_exec:
-                self.warm.stop()
-        elif event == LogEvent.JOB_ERROR and self._is_failed_master(record):
-            self.workflow.scheduler.keepgoing = False  # what runs still ends, nothing else begins
+        if self.run:
+            self._steer(self.run, event, record)
         self.stopped |= str(record.msg).startswith(STOPPED)
         if event == LogEvent.JOB_INFO:
             product = next(iter(record.__dict__["output"]), "")
-            job = self.jobs.get(str(product).removesuffix(" (update)"))
+            job = self.jobs.get(str(product))
             if job:
                 self.names[record.__dict__["jobid"]] = job.name
                 self.weights[job.name] = job.weight
@@ -165,9 +139,18 @@ class ProgressHandler(logging.Handler):
             done, total = record.__dict__["done"], record.__dict__["total"]
             print(self._say(done, total), file=self.stream, flush=True)
 
-    def _is_failed_master(self, record: logging.LogRecord) -> bool:
-        """Whether a master failed its certification, and the settings say to end the run for that."""
-        return bool(self.ends_at_failure and self.workflow and record.__dict__["rule_name"] == "certify_master")
+    def _steer(self, run: Run, event: LogEvent | None, record: logging.LogRecord) -> None:
+        """Have the run follow what Snakemake does."""
+        if event == LogEvent.WORKFLOW_STARTED:
+            lift_job_limit(run.workflow)  # known only now, after parsing, and read as soon as the graph is there
+        elif event == LogEvent.RUN_INFO:
+            run.begin(record.__dict__["stats"])
+            if self.warm and not run.workflow.local_exec:
+                self.warm.stop()
+        elif event == LogEvent.JOB_ERROR and self.ends_at_failure and record.__dict__["rule_name"] == "certify_master":
+            run.workflow.scheduler.keepgoing = False  # what runs still ends, nothing else begins
+        elif str(record.msg).startswith(QUEUE):
+            run.queue = str(record.msg).removeprefix(QUEUE).strip()
 
     def stop(self, number: int, frame: Any) -> None:
         """Note Ctrl-C and pass it on: asyncio, which Snakemake starts now and then, loses one that comes just then."""
@@ -199,6 +182,7 @@ def summarise(
     failed: bool = False,
     stream: TextIO | None = None,
     go_on: bool = True,
+    run: Run | None = None,
 ) -> None:
     """Look at the night again after a run; print what was made, what was not and why, and where it lies.
 
@@ -216,12 +200,14 @@ def summarise(
     go_on = go_on and not nights.refusal and any(job.due for job in nights.jobs.values())
     if go_on and set(nights.failed) - set(planned.failed):
         print("darkroom: planning again, with the next best masters", file=stream, flush=True)
-        _run_again()
+        _run_again(run)
     print("\n".join(_summarise(planned, nights, failed)), file=stream)
 
 
-def _run_again() -> None:
-    """Run the same command again in place of this run, which still holds the folder's lock."""
+def _run_again(run: Run | None) -> None:
+    """Run the same command again in place of this run, which still holds Snakemake's lock of the working directory."""
+    if run:
+        run.end()
     command = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--nolock"]
     sys.exit(subprocess.run(command, check=False, cwd=_find_start()).returncode)
 

@@ -1,12 +1,13 @@
-"""Resources: the memory and the threads that a job is given, from the size and the number of its frames."""
+"""Resources: the memory, time and threads that a job is given, from the size and the number of its frames."""
 
 from __future__ import annotations
 
 from math import ceil
 
-from darkroom.jobs import Job
+from darkroom.prepared import Job
 
-LIBRARIES = 250  # MB; Python, what a job imports, and Snakemake, which starts it once more on a cluster
+LIBRARIES = 250  # MB; Python and what a job imports
+SUBMISSION = 300  # MB; Snakemake, which on a cluster starts a job by way of itself, twice
 # How many planes of float32 each kind of job holds at most. tests/unit/test_memory.py holds them.
 PLANES = {
     "measure_detector": 3,
@@ -21,17 +22,30 @@ COSMIC_RAYS = 14  # planes more, to look for hits
 SAMPLE = 3.5  # MB of each frame that a certificate looks at
 THREAD = 50  # MB for the bands of all frames that a thread combines
 COMBINING = {"make_master_bias", "make_master_dark", "make_master_flat", "certify_master"}
+SETTING_OUT = 5  # minutes; a node under load, a file system that is slow to wake
+SECONDS = {"calibrate_lights": 1.0}  # a megapixel of a frame, ten times what a quiet machine takes
+SECONDS_OTHERS = 0.2
+SECONDS_COSMIC_RAYS = 5.0
 WORK = 2**26  # pixels of raw frames that are worth a thread of their own
 MOST_THREADS = 8
 
 
-def estimate_memory_mb(job: Job, threads: int, cosmic_rays: bool) -> int:
+def estimate_memory_mb(job: Job, threads: int, cosmic_rays: bool, submitted: bool = False) -> int:
     """Return the MB that a job takes at most; the number of its frames plays hardly any part."""
+    start = LIBRARIES + (SUBMISSION if submitted else 0)
     megapixels = job.pixels / 1e6
     planes = PLANES[job.kind] + (COSMIC_RAYS if cosmic_rays and job.kind == "calibrate_lights" else 0)
     bands = THREAD * threads if job.kind in COMBINING else 0
     samples = min(SAMPLE, 12 * megapixels) * len(job.frames) if job.kind == "certify_master" else 0
-    return ceil(LIBRARIES + 4 * megapixels * planes + bands + samples)
+    return ceil(start + 4 * megapixels * planes + bands + samples)
+
+
+def estimate_minutes(job: Job, cosmic_rays: bool) -> int:
+    """Return the minutes after which a job has gone astray."""
+    seconds = SECONDS.get(job.kind, SECONDS_OTHERS)
+    if cosmic_rays and job.kind == "calibrate_lights":
+        seconds += SECONDS_COSMIC_RAYS
+    return SETTING_OUT + ceil(seconds * job.pixels / 1e6 * len(job.frames) / 60)
 
 
 def count_threads(job: Job, alike: int, cores: int) -> int:

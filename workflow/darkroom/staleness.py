@@ -16,29 +16,11 @@ from typing import Any
 from darkroom.recipe_changes import compare_recipes
 from darkroom.recipes import Item
 from darkroom.stamps import StampCache, digest_recipe, read_recipe
+from darkroom.whole_files import write_whole
 
 RECIPES = ".recipes"
 MOST_EXPLAINED = 100
 END = b"}\n"  # of a recipe file that was written to its end
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file by way of a temporary one, so that no reader ever sees a part of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-
-
-def write_if_changed(path: Path, text: str) -> bool:
-    """Write a text file only where its content differs; return whether it did."""
-    try:
-        if path.read_text(encoding="utf-8") == text:
-            return False
-    except (FileNotFoundError, UnicodeDecodeError):
-        pass
-    write_atomically(path, text)
-    return True
 
 
 class Products:
@@ -144,5 +126,5 @@ def _write_recipe(path: Path, head: dict[str, Any], content: Any) -> bool:
                 return False
     except OSError:  # not there, or too short
         pass
-    write_atomically(path, json.dumps({**head, "recipe": content}) + "\n")
+    write_whole(path, json.dumps({**head, "recipe": content}) + "\n")
     return True

@@ -27,7 +27,6 @@ import threading
 import traceback
 from typing import Any
 
-DRY_RUN = {"-n", "--dry-run", "--dryrun"}  # arguments of Snakemake with which it runs nothing
 ADDRESS = "DARKROOM_WARM"  # the environment variable with the socket's path
 LIBRARIES = (
     "numpy",

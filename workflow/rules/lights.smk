@@ -1,7 +1,9 @@
 # In: raw lights and their masters.  Out: calibrated lights, in batches of one night, setup, filter and exposure.
-# A batch's products have names of their own, so each batch is a rule. update() leaves what is up to date in place.
+# A batch's products have names of their own, so each batch is a rule.
 
 for batch in NIGHTS.batches:
+    if IS_JOB and not is_asked_of_job(f"calibrate_lights_{batch.id}"):
+        continue
 
     rule:
         name:
@@ -12,13 +14,14 @@ for batch in NIGHTS.batches:
             masters=masters_of(batch),
             certificates=certificates_of(batch),
         output:
-            update(in_results(batch.products)),
+            in_results(batch.products),
         log:
             in_results([batch.log])[0],
         conda:
             "../../envs/darkroom.yaml"
         resources:
-            mem_mb=estimate_memory_mb(batch, 1, NIGHTS.cosmic_rays),
+            mem_mb=memory_mb_of(batch),
+            runtime=minutes_of(batch),
         message:
             f"{RESULTS}/{batch.message}"
         script:

@@ -11,11 +11,14 @@ rule make_master_bias:
         f"{RESULTS}/{{night}}/{{setup}}/master_bias.fits",
     log:
         f"{RESULTS}/logs/make_master_bias/{{night}}/{{setup}}/master_bias.log",
+    group:
+        group_of("master_bias")
     conda:
         "../../envs/darkroom.yaml"
     threads: threads_for("master_bias")
     resources:
         mem_mb=memory_mb("master_bias"),
+        runtime=minutes("master_bias"),
     message:
         "{output}"
     script:
@@ -32,11 +35,14 @@ rule make_master_dark:
         f"{RESULTS}/{{night}}/{{setup}}/master_dark_{{exposure}}.fits",
     log:
         f"{RESULTS}/logs/make_master_dark/{{night}}/{{setup}}/master_dark_{{exposure}}.log",
+    group:
+        group_of("master_dark_{exposure}")
     conda:
         "../../envs/darkroom.yaml"
     threads: threads_for("master_dark_{exposure}")
     resources:
         mem_mb=memory_mb("master_dark_{exposure}"),
+        runtime=minutes("master_dark_{exposure}"),
     message:
         "{output}"
     script:
@@ -53,11 +59,14 @@ rule make_master_flat:
         f"{RESULTS}/{{night}}/{{setup}}/master_flat_{{filter}}.fits",
     log:
         f"{RESULTS}/logs/make_master_flat/{{night}}/{{setup}}/master_flat_{{filter}}.log",
+    group:
+        group_of("master_flat_{filter}")
     conda:
         "../../envs/darkroom.yaml"
     threads: threads_for("master_flat_{filter}")
     resources:
         mem_mb=memory_mb("master_flat_{filter}"),
+        runtime=minutes("master_flat_{filter}"),
     message:
         "{output}"
     script:

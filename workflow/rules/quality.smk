@@ -9,10 +9,13 @@ rule measure_detector:
         f"{RESULTS}/{{night}}/{{setup}}/{{quantity}}.json",
     log:
         f"{RESULTS}/logs/measure_detector/{{night}}/{{setup}}/{{quantity}}.log",
+    group:
+        group_of("{quantity}")
     conda:
         "../../envs/darkroom.yaml"
     resources:
         mem_mb=memory_mb("{quantity}"),
+        runtime=minutes("{quantity}"),
     message:
         "{output}"
     script:
@@ -28,11 +31,14 @@ rule certify_master:
         f"{RESULTS}/{{night}}/{{setup}}/certificates/{{master}}.json",
     log:
         f"{RESULTS}/logs/certify_master/{{night}}/{{setup}}/certificates/{{master}}.log",
+    group:
+        group_of("certificates/{master}")
     conda:
         "../../envs/darkroom.yaml"
     threads: threads_for("certificates/{master}")
     resources:
         mem_mb=memory_mb("certificates/{master}"),
+        runtime=minutes("certificates/{master}"),
     params:
         warn_only=NIGHTS.if_failed == "warn",
     message:
@@ -51,10 +57,13 @@ rule collect_bad_pixels:
     log:
         f"{RESULTS}/logs/collect_bad_pixels/{{night}}/{{setup}}/bad_pixels.log",
     priority: 1  # before the lights, beside which there is nothing else to do at the end
+    group:
+        group_of("bad_pixels")
     conda:
         "../../envs/darkroom.yaml"
     resources:
         mem_mb=memory_mb("bad_pixels"),
+        runtime=minutes("bad_pixels"),
     message:
         "{output}"
     script:

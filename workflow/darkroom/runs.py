@@ -1,0 +1,71 @@
+"""A run: it begins when Snakemake is about to start jobs, takes the results folder, and leaves it at its end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from darkroom.hold import Hold, ResultsInUse, describe_killed
+from darkroom.prepared import Prepared, write_job_table
+from darkroom.staleness import RECIPES
+from darkroom.whole_files import END
+
+ABANDONED = 3600.0  # s after which nobody writes to a temporary file any more
+READ_ONLY = {"plan"}  # rules that only read the results folder
+
+
+class Run:
+    """What a run does to its results folder besides its jobs."""
+
+    def __init__(self, nights: Prepared, workflow: Any):
+        self.nights = nights
+        self.workflow = workflow
+        self.results = Path(nights.results)
+        self.hold: Hold | None = None
+        self.queue = ""
+
+    def begin(self, rules: Iterable[str]) -> None:
+        """Take the results folder, and make it ready for jobs of these rules; end here if another run has it."""
+        if self.workflow.dryrun or set(rules) <= READ_ONLY:
+            return
+        hold = Hold(self.results)
+        try:
+            killed = hold.take()
+            hold.name_queue(self.queue)
+            if self.workflow.non_local_exec:
+                write_job_table(self.nights)
+            remove_former_recipes(self.results, {job.recipe for job in self.nights.jobs.values()})
+        except ResultsInUse as problem:
+            sys.exit(f"darkroom: {problem}")
+        except OSError as error:
+            sys.exit(f"darkroom: {error.filename}: {error.strerror}; make way or room there, and run again")
+        self.hold = hold
+        remove_abandoned({(self.results / path).parent for job in self.nights.jobs.values() for path in job.products})
+        if killed and killed.queue:
+            print(f"darkroom: {describe_killed(killed)}", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Leave the results folder to the next run."""
+        if self.hold:
+            self.hold.release()
+
+
+def remove_former_recipes(results: Path, planned: set[str]) -> None:
+    """Remove the recipe files that are not planned any more, so that no job of a former run writes what it made."""
+    for path in (results / RECIPES).rglob("*.json"):
+        if str(path.relative_to(results)) not in planned:
+            path.unlink(missing_ok=True)
+
+
+def remove_abandoned(folders: Iterable[Path]) -> None:
+    """Remove temporary files that jobs left which were killed."""
+    for folder in folders:
+        for path in folder.glob(f".*{END}"):
+            try:
+                if time.time() - path.stat().st_mtime > ABANDONED:
+                    path.unlink()
+            except OSError:  # renamed or removed meanwhile, or not ours
+                pass

@@ -1,0 +1,51 @@
+"""Whole files: written beside their place and renamed into it, so that no reader ever sees a part of one.
+
+The temporary name is nobody else's, on no host: jobs on several nodes may write the same product at once, after a node
+was thought dead, and each renames what it wrote itself.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+END = ".tmp"
+LONGEST_NAME = 255  # bytes, of most file systems
+
+
+def name_temporary(path: Path) -> Path:
+    """Return a hidden name beside a path that no other process has."""
+    end = f".{secrets.token_hex(6)}{END}"
+    stem = f".{path.name}".encode()[: LONGEST_NAME - len(end)].decode(errors="ignore")
+    return path.with_name(stem + end)
+
+
+@contextmanager
+def replace_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path that takes the place of ``path`` at the end, unless something is raised."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = name_temporary(path)
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with replace_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_if_changed(path: Path, text: str) -> bool:
+    """Write a text file only where its content differs; return whether it did."""
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return False
+    except (FileNotFoundError, UnicodeDecodeError):
+        pass
+    write_whole(path, text)
+    return True
