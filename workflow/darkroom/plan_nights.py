@@ -19,7 +19,7 @@ from darkroom.measurements import Measurement, Source
 from darkroom.night_choice import choose_nights, list_nights_around
 from darkroom.nights import nights_apart
 from darkroom.plan_masters import MasterPlanner, Refusal
-from darkroom.settings import SettingsError
+from darkroom.prepared import PlanError
 
 if TYPE_CHECKING:
     from darkroom.plan import Light, Plan
@@ -32,7 +32,7 @@ def find_nights(frames: list[Frame], settings: dict[str, Any]) -> tuple[set[str]
 
     Raises
     ------
-    SettingsError
+    PlanError
         Names the nights that no frame is of.
     """
     if settings["nights"] is None:
@@ -41,7 +41,7 @@ def find_nights(frames: list[Frame], settings: dict[str, Any]) -> tuple[set[str]
     try:
         chosen = choose_nights(settings["nights"], known)
     except ValueError as error:
-        raise SettingsError([f"config.yaml: nights: {line}" for line in str(error).splitlines()]) from None
+        raise PlanError("\n".join(f"config.yaml: nights: {line}" for line in str(error).splitlines())) from None
     reach = sum(settings[kind]["max_age_days"] for kind in ("bias", "dark", "flat"))
     return chosen, list_nights_around(chosen, known, reach)
 
@@ -114,7 +114,7 @@ def keep_chosen(plan: Plan, planner: MasterPlanner, lights: list[Light], nights:
     while True:
         masters, compared = list_needed([*first, *asked.values()], planner.certificates)
         aside = {master.path for master in masters} - {master.path for master in first}
-        seen = _list_refused(plan, planner, masters, aside)
+        seen = _list_refused(plan, planner, masters, compared, aside)
         more = _list_doubted(seen, planner)
         if more.keys() <= asked.keys():
             break
@@ -139,7 +139,9 @@ def _list_measured(plan: Plan) -> Iterator[Measurement]:
     yield from (source.measurement for found in sources for source in found.values() if source.measurement)
 
 
-def _list_refused(plan: Plan, planner: MasterPlanner, masters: list[Master], aside: set[str]) -> dict[str, bool]:
+def _list_refused(
+    plan: Plan, planner: MasterPlanner, masters: list[Master], compared: list[Master], aside: set[str]
+) -> dict[str, bool]:
     """Return the paths of the refused masters that something looked at, and whether an observer should know.
 
     What only a comparison looked at is told if it failed its certification.
@@ -151,7 +153,9 @@ def _list_refused(plan: Plan, planner: MasterPlanner, masters: list[Master], asi
         by_kind.setdefault((master.kind, master.setup, master.filter), []).append(refusal)
     chosen = [refusal for refusal in planner.refused if refusal.master.night in plan.nights]
     _follow(chosen, _list_looks(plan, masters, aside), True, seen, by_kind, planner.settings)
-    passed = [refusal for master in masters for refusal in _list_passed_over(master, planner, by_kind)]
+    alone = {master.path for master in compared}
+    certified = [master for master in masters if master.path not in alone]
+    passed = [refusal for master in certified for refusal in _list_passed_over(master, planner, by_kind)]
     looks = [look for master in masters if master.path in aside for look in _look_beyond(master)]
     _follow(passed, looks, False, seen, by_kind, planner.settings)
     return seen

@@ -114,7 +114,7 @@ def list_problems(plan: Plan, most: int = MOST_NAMED) -> list[str]:
 
 def list_notes(plan: Plan, most: int = MOST_NAMED) -> list[str]:
     """Return a line for each thing that an observer should know of frames that take part, and of the whole."""
-    notes = {frame.name: frame.notes for frame in plan.frames if not frame.problem}
+    notes = {frame.name: frame.notes for frame in list_shown_frames(plan) if not frame.problem}
     unknown = {light.frame.name: _say_unknown(light) for light in plan.made}
     groups = (notes, *_find_doubts(plan), unknown, _find_idle(plan))
     lines = [line for reasons in groups for line in _name_frames(reasons, most)]
