@@ -5,7 +5,7 @@ from datetime import date, datetime
 import pytest
 import yaml
 
-from darkroom.night_choice import choose_nights, list_nights_around, name_nights
+from darkroom.night_choice import choose_nights, name_nights
 from darkroom.settings import SettingsError, check_settings, find_config_file
 
 NIGHTS = [f"2024-03-{day:02d}" for day in (1, 2, 5, 9, 10, 30)]
@@ -131,9 +131,3 @@ def test_many_nights_are_counted():
         choose_nights("1999-01-01", many[:1])
     assert name_nights(many) == f"300 from {many[0]} to {many[-1]}"
     assert name_nights({"2024-03-11", "2024-03-10"}) == "2024-03-10, 2024-03-11"
-
-
-def test_nights_around_those_chosen():
-    assert list_nights_around({"2024-03-09"}, NIGHTS, 0) == {"2024-03-09"}
-    assert list_nights_around({"2024-03-09"}, NIGHTS, 4) == {"2024-03-05", "2024-03-09", "2024-03-10"}
-    assert list_nights_around({"2024-03-01", "2024-03-30"}, NIGHTS, 1) == {"2024-03-01", "2024-03-02", "2024-03-30"}

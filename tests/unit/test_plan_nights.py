@@ -4,6 +4,7 @@ import pytest
 
 from darkroom.findings import Findings
 from darkroom.plan import make_plan
+from darkroom.plan_nights import list_nights_around
 from darkroom.plan_text import describe_plan, list_notes, list_problems
 from darkroom.prepared import PlanError
 from darkroom.recipes import write_recipes
@@ -12,6 +13,13 @@ from tests.unit.test_findings import certify
 
 FIRST, SECOND, THIRD = "2024-03-08", "2024-03-09", "2024-03-10"
 THREE = [frame for night in (FIRST, SECOND, THIRD) for frame in make_night(night)]
+
+
+def test_nights_around_those_chosen():
+    nights = [f"2024-03-{day:02d}" for day in (1, 2, 5, 9, 10, 30)]
+    assert list_nights_around({"2024-03-09"}, nights, 0) == {"2024-03-09"}
+    assert list_nights_around({"2024-03-09"}, nights, 4) == {"2024-03-05", "2024-03-09", "2024-03-10"}
+    assert list_nights_around({"2024-03-01", "2024-03-30"}, nights, 1) == {"2024-03-01", "2024-03-02", "2024-03-30"}
 
 
 def names(plan):

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import date
-
-from darkroom.nights import number_night
 
 MOST_LISTED = 8
 Range = tuple[str, str]  # the first night and the last one
@@ -82,26 +79,12 @@ def _say(there: list[str], first: str, last: str) -> str:
     """Return which nights there are, and the nearest to a range that holds none."""
     if not there:
         return "no frame has a night at all"
-    days = number_night(first), number_night(last)
-    nearest = min(there, key=lambda night: min(abs(number_night(night) - day) for day in days))
+    ends = date.fromisoformat(first), date.fromisoformat(last)
+    nearest = min(there, key=lambda night: min(abs(date.fromisoformat(night) - end) for end in ends))
     if len(there) == 1:
         return f"all are of {nearest}"
     listed = ", ".join(there) if len(there) <= MOST_LISTED else f"{len(there)} nights from {there[0]} to {there[-1]}"
     return f"the nearest night is {nearest} (there are {listed})"
-
-
-def list_nights_around(chosen: Iterable[str], known: Iterable[str], days: int) -> set[str]:
-    """Return those of the ``known`` nights that are no more than so many days from a chosen one."""
-    if not days:
-        return set(chosen)
-    calendar = sorted(map(number_night, chosen))
-    around = set()
-    for night in known:
-        day = number_night(night)
-        next_one = bisect_left(calendar, day - days)
-        if next_one < len(calendar) and calendar[next_one] <= day + days:
-            around.add(night)
-    return around
 
 
 def name_nights(chosen: Iterable[str]) -> str:

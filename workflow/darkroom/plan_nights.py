@@ -8,6 +8,7 @@ the first night. Only where the two disagree it is asked for: one that is found 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,8 @@ from darkroom.certificates import CHANGED, Certificate
 from darkroom.frames import Frame
 from darkroom.matching import Master
 from darkroom.measurements import Measurement, Source
-from darkroom.night_choice import choose_nights, list_nights_around
-from darkroom.nights import nights_apart
+from darkroom.night_choice import choose_nights
+from darkroom.nights import nights_apart, number_night
 from darkroom.plan_masters import MasterPlanner, Refusal
 from darkroom.prepared import PlanError
 
@@ -44,6 +45,20 @@ def find_nights(frames: list[Frame], settings: dict[str, Any]) -> tuple[set[str]
         raise PlanError("\n".join(f"config.yaml: nights: {line}" for line in str(error).splitlines())) from None
     reach = sum(settings[kind]["max_age_days"] for kind in ("bias", "dark", "flat"))
     return chosen, list_nights_around(chosen, known, reach)
+
+
+def list_nights_around(chosen: Iterable[str], known: Iterable[str], days: int) -> set[str]:
+    """Return those of the ``known`` nights that are no more than so many days from a chosen one."""
+    if not days:
+        return set(chosen)
+    calendar = sorted(map(number_night, chosen))
+    around = set()
+    for night in known:
+        day = number_night(night)
+        next_one = bisect_left(calendar, day - days)
+        if next_one < len(calendar) and calendar[next_one] <= day + days:
+            around.add(night)
+    return around
 
 
 def list_shown_frames(plan: Plan) -> list[Frame]:
