@@ -13,7 +13,7 @@ export HOME := $(CURDIR)/.venv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-slurm demo verify-installation bench bench-memory bench-scale lint test test-cosmics lock clean
+.PHONY: help env env-slurm demo verify-installation bench bench-memory bench-scale lint test test-cosmics test-slurm lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -70,6 +70,9 @@ test: lint  ## lint, then run the tests
 
 test-cosmics: env  ## search for cosmic rays on every kind of simulated exposure (minutes)
 	$(BIN)/pytest -n 2 -m extra tests/unit/test_cosmic_rays.py
+
+test-slurm: env-slurm  ## submit nights to a real Slurm on this machine, and let it fail (minutes; root installs it)
+	$(BIN)/python -m tests.slurm
 
 # Keeps every pin that still fits; make lock UPGRADE=--upgrade takes the newest. One version
 # of each package for all Pythons, so that all of them calculate alike.
