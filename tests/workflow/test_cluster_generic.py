@@ -9,11 +9,14 @@ from types import SimpleNamespace
 import pytest
 
 from darkroom.prepare import prepare
+from tests.camera import Camera
 from tests.running import run_snakemake
 from tests.workflow.jobs import make_night
 from tests.workflow.reduced import copy_workflow
 from tests.workflow.standin.cluster import Cluster, finish, wait_until
 
+# The name of the camera is part of the name of a group, and that, with all that Snakemake adds, of names of files.
+CAMERA = Camera(shape=(48, 56), name="Four-port camera of the north dome with its old filter wheel")
 LIGHTS = ("lights_V_60s", "lights_B_60s")
 
 
@@ -41,7 +44,7 @@ def count_submissions(folder: Path) -> int:
 def submitted(tmp_path_factory):
     """A night that went through the profile, started elsewhere; its jobs know nothing of that environment."""
     folder = tmp_path_factory.mktemp("submitted")
-    make_night(folder / "raw", flats={"V": 2, "B": 2}, lights={("V", 60.0): 2, ("B", 60.0): 2})
+    make_night(folder / "raw", camera=CAMERA, flats={"V": 2, "B": 2}, lights={("V", 60.0): 2, ("B", 60.0): 2})
     expected = count_submissions(folder)
     cluster = Cluster(folder / "slurm")
     (folder / "elsewhere").mkdir()
