@@ -1,7 +1,8 @@
 """Fixtures of the tests on a real Slurm: clusters that many tests share, and nights reduced on this machine."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.slurm.cluster import Cluster
 from tests.slurm.configuration import Knobs
 from tests.slurm.install import find_obstacle
 from tests.slurm.nights import write_night
+from tests.slurm.plant import Planted, plant
 from tests.slurm.runs import PROFILES, make_eager, run_locally
 
 LIMIT = 300  # s for a test that names no limit of its own
@@ -91,3 +93,14 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_night(folder / "raw")
     run_locally(folder / "local", folder / "raw", folder / "results")
     return folder
+
+
+@pytest.fixture(scope="session")
+def planted(night: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Planted]:
+    """A function for copies of the workflow with a fault in a script; one copy for each place, whoever asks."""
+
+    @cache
+    def make(script: str, before: str) -> Planted:
+        return plant(tmp_path_factory.mktemp(f"planted_{script}"), night / "raw", script, before)
+
+    return make

@@ -68,6 +68,8 @@ def start_run(
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "snakemake", "-s", str(code / "Snakefile"), *map(str, args)]
     command += ["--config", f"raw={raw}", f"results={results}"]
+    paths = [str(REPOSITORY), str(PLUGINS), os.environ.get("PYTHONPATH", "")]
+    environment = {**(environment or os.environ), "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     log = folder / f"snakemake_{len(list(folder.glob('snakemake_*.log')))}.log"
     with log.open("wb") as printed:
         process = subprocess.Popen(
@@ -98,8 +100,7 @@ def submit(
     faults: Mapping[str, str] | None = None,
 ) -> Run:
     """Start the workflow on a cluster; `faults` are variables for what the jobs are to suffer."""
-    paths = [str(PLUGINS), os.environ.get("PYTHONPATH", "")]
-    environment = {**cluster.environment, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **(faults or {})}
+    environment = {**cluster.environment, **(faults or {})}
     return start_run(folder, raw, results, "--workflow-profile", profile, *args, code=code, environment=environment)
 
 
