@@ -4,6 +4,7 @@ Jobs import this, so it imports little.
 """
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -34,12 +35,18 @@ def suffer(product: str) -> None:
 
 def hog_memory(folder: Path) -> None:
     """Take more memory than the first attempt asked for, until somebody has had the time to notice."""
-    asked = os.environ["SLURM_MEM_PER_NODE"]  # MB
     try:
         with (folder / "struck").open("x") as file:
-            file.write(asked)
+            file.write(ask_memory())
     except FileExistsError:
-        asked = (folder / "struck").read_text()
-    held = bytearray(round(float(asked) * 1.1) * 2**20)
+        pass
+    megabytes = float((folder / "struck").read_text().removesuffix("M"))
+    held = bytearray(round(megabytes * 1.1) * 2**20)
     held[:: 2**12] = b"\1" * len(held[:: 2**12])  # each page
     time.sleep(6)
+
+
+def ask_memory() -> str:
+    """Return what this job asked for, such as 500M."""
+    command = ["squeue", "-h", "-j", os.environ["SLURM_JOB_ID"], "-o", "%m"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
