@@ -137,6 +137,43 @@ def test_refusals_of_other_nights_are_told_where_something_looked_there():
     assert far.refused == []
 
 
+def without_biases(night):
+    return [frame for frame in make_night(night) if frame.kind != "bias"]
+
+
+def name_refused(plan):
+    return {refusal.master.path.replace("/ccd/master_", " ").removesuffix(".fits") for refusal in plan.refused}
+
+
+def test_what_a_refusal_of_another_night_goes_back_to_is_told():
+    frames = [*without_biases(FIRST), *make_night(SECOND, flats=())]
+    plan = make_plan(frames, overlay(nights=SECOND, flat__max_age_days=1))
+    assert name_refused(plan) == {f"{FIRST} flat_V", f"{FIRST} dark_60s"}
+
+
+def test_refusals_beside_what_is_taken_from_another_night_are_told():
+    frames = [*make_night(FIRST), *make_night(SECOND, flats=()), *make_night(THIRD, darks=())]
+    plan = make_plan(frames, overlay(nights=SECOND, flat__max_age_days=1))
+    assert name_refused(plan) == {f"{THIRD} flat_V"}
+    frames = [*make_night(FIRST), *make_night(SECOND, darks=(), lights=()), *without_biases(THIRD)]
+    plan = make_plan(frames, overlay(nights=SECOND, dark__max_age_days=1))
+    assert name_refused(plan) == {f"{THIRD} dark_60s"}
+
+
+def test_a_flat_that_cannot_be_made_is_no_word_where_the_one_before_is_compared_with():
+    frames = [*make_night(FIRST), *make_night(SECOND, darks=()), *make_night(THIRD)]
+    plan = make_plan(frames, overlay(nights=THIRD))
+    assert plan.certificates[flat(THIRD)].previous.night == FIRST
+    assert list_problems(plan) == []
+
+
+def test_notes_on_frames_of_masters_of_another_night_are_told():
+    odd_flat = make_frame("flat", f"{FIRST}/odd.fits", night=FIRST, notes="odd")
+    frames = [*make_night(FIRST), odd_flat, *make_night(SECOND, flats=())]
+    assert list_notes(make_plan(frames, overlay(nights=SECOND, flat__max_age_days=1))) == [f"{FIRST}/odd.fits: odd"]
+    assert list_notes(make_plan(frames, overlay(nights=SECOND))) == []
+
+
 def flat(night):
     return f"{night}/ccd/master_flat_V.fits"
 
