@@ -25,12 +25,22 @@ def scheduler(tmp_path):
     """Programs that say one thing each; `ask` runs a status command in a folder of its own, as Snakemake does."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("cat", "date", "grep", "head", "mkdir", "rm", "sh", "awk"):
+    for name in ("awk", "cat", "date", "head", "id", "mkdir", "mv", "rm", "sed", "sh"):
         (programs / name).symlink_to(f"/usr/bin/{name}" if Path(f"/usr/bin/{name}").exists() else f"/bin/{name}")
 
     def put(name: str, out: str = "", err: str = "", code: int = 0) -> None:
         path = programs / name
         path.write_text(f"#!/bin/sh\nprintf %s {shlex.quote(out)}\nprintf %s {shlex.quote(err)} >&2\nexit {code}\n")
+        path.chmod(0o755)
+
+    def put_squeue(out: str = "", err: str = "", code: int = 0, listed: str | None = None) -> None:
+        """One answer for job 17, and another one for all jobs; each call is counted."""
+        if listed is None:
+            listed = f"3 COMPLETED\n17 {out}4 RUNNING\n" if out else "3 COMPLETED\n4 RUNNING\n"
+        put("squeue-one", out, err, code)
+        put("squeue-all", listed, err, 0 if "Invalid" in err else code)
+        path = programs / "squeue"
+        path.write_text('#!/bin/sh\necho "$*" >>calls\ncase "$*" in *--jobs=*) squeue-one ;; *) squeue-all ;; esac\n')
         path.chmod(0o755)
 
     def run(command: str) -> str:
@@ -42,7 +52,11 @@ def scheduler(tmp_path):
     def ask(command: str = str(PROFILE / "status.sh"), job: str = "17") -> str:
         return run(f"{command} '{job}'")
 
-    return SimpleNamespace(put=put, ask=ask, run=run, mark=tmp_path / "slurm_logs" / ".unknown-17", programs=programs)
+    logs = tmp_path / "slurm_logs"
+    logs.mkdir()
+    return SimpleNamespace(
+        put=put, put_squeue=put_squeue, ask=ask, run=run, logs=logs, mark=logs / ".unknown-17", programs=programs
+    )
 
 
 STATES = {
@@ -56,16 +70,40 @@ STATES = {
 EACH_STATE = [(state, answer) for answer, states in STATES.items() for state in states]
 
 
+def count_calls(scheduler) -> int:
+    return len((scheduler.logs.parent / "calls").read_text().splitlines())
+
+
+@pytest.mark.parametrize("listed", [None, "170 FAILED\n1 COMPLETED\n"])  # or submitted after all jobs were listed
 @pytest.mark.parametrize(("state", "answer"), EACH_STATE)
-def test_the_controller_s_word_is_enough(scheduler, state, answer):
-    scheduler.put("squeue", f"{state}\n", "squeue: warning: the weather is fine\n")
+def test_the_controller_s_word_is_enough(scheduler, state, answer, listed):
+    scheduler.put_squeue(f"{state}\n", "squeue: warning: the weather is fine\n", listed=listed)
     assert scheduler.ask() == f"{answer}\n"
+    assert count_calls(scheduler) == (2 if listed else 1)
+
+
+def test_the_controller_is_asked_once_for_many_jobs(scheduler):
+    scheduler.put_squeue("RUNNING\n")
+    assert [scheduler.ask(job=job) for job in ("3", "4", "17")] == ["success\n", "running\n", "running\n"]
+    assert count_calls(scheduler) == 1
+    scheduler.put_squeue("COMPLETED\n")
+    asked, *said = (scheduler.logs / ".states").read_text().splitlines()
+    (scheduler.logs / ".states").write_text("\n".join([str(int(asked) - 5), *said, ""]))
+    assert scheduler.ask() == "success\n"
+    assert count_calls(scheduler) == 2
+    assert [path.name for path in scheduler.logs.iterdir()] == [".states"]
+
+
+def test_without_a_folder_for_logs(scheduler):
+    scheduler.logs.rmdir()
+    scheduler.put_squeue("COMPLETED\n")
+    assert scheduler.ask() == "success\n"
 
 
 @pytest.mark.parametrize("accounting", ["COMPLETED", "FAILED", ""])
 def test_a_silent_controller_tells_nothing(scheduler, accounting):
     """Whatever the accounting says, which has the job's last life, and perhaps not this one."""
-    scheduler.put("squeue", "", SILENT, 1)
+    scheduler.put_squeue("", SILENT, 1)
     scheduler.put("sacct", f"{accounting}\n")
     assert scheduler.ask() == "running\n"
 
@@ -73,7 +111,7 @@ def test_a_silent_controller_tells_nothing(scheduler, accounting):
 @pytest.mark.parametrize(("out", "err", "code"), [("", UNKNOWN, 1), ("", "", 0), ("", "squeue: a warning\n", 0)])
 @pytest.mark.parametrize("state", ["COMPLETED", *STATES["failed"], "CANCELLED by 1000", "PREEMPTED"])
 def test_the_accounting_knows_how_a_forgotten_job_ended(scheduler, out, err, code, state):
-    scheduler.put("squeue", out, err, code)
+    scheduler.put_squeue(out, err, code)
     scheduler.put("sacct", f"{state}\n", "sacct: a warning\n")
     assert scheduler.ask() == ("success\n" if state == "COMPLETED" else "failed\n")
     assert not scheduler.mark.exists()
@@ -81,7 +119,7 @@ def test_the_accounting_knows_how_a_forgotten_job_ended(scheduler, out, err, cod
 
 @pytest.mark.parametrize("sacct", [None, ("", DISABLED, 1)])
 def test_a_job_that_nobody_can_tell_of_counts_as_failed(scheduler, sacct):
-    scheduler.put("squeue", "", UNKNOWN, 1)
+    scheduler.put_squeue("", UNKNOWN, 1)
     if sacct:
         scheduler.put("sacct", *sacct)
     assert scheduler.ask() == "failed\n"
@@ -89,7 +127,7 @@ def test_a_job_that_nobody_can_tell_of_counts_as_failed(scheduler, sacct):
 
 @pytest.mark.parametrize("sacct", [("RUNNING\n",), ("PENDING\n",), ("",), ("", LOST, 1)])
 def test_accounting_that_lags_behind_is_given_time_but_not_for_ever(scheduler, sacct):
-    scheduler.put("squeue", "", UNKNOWN, 1)
+    scheduler.put_squeue("", UNKNOWN, 1)
     scheduler.put("sacct", *sacct)
     assert [scheduler.ask(), scheduler.ask()] == ["running\n", "running\n"]
     since = int(scheduler.mark.read_text())
@@ -103,7 +141,7 @@ def test_accounting_that_lags_behind_is_given_time_but_not_for_ever(scheduler, s
 
 
 def test_accounting_that_catches_up_is_believed(scheduler):
-    scheduler.put("squeue", "", UNKNOWN, 1)
+    scheduler.put_squeue("", UNKNOWN, 1)
     scheduler.put("sacct", "RUNNING\n")
     assert scheduler.ask() == "running\n"
     scheduler.put("sacct", "COMPLETED\n")
@@ -113,7 +151,7 @@ def test_accounting_that_catches_up_is_believed(scheduler):
 
 def test_an_id_that_is_none_is_not_waited_for(scheduler):
     """Where sbatch said nothing, Snakemake asks for 'None'."""
-    scheduler.put("squeue", "", "squeue: error: Invalid job id: None", 1)
+    scheduler.put_squeue("", "squeue: error: Invalid job id: None", 1)
     assert scheduler.ask(job="None") == "failed\n"
 
 

@@ -64,13 +64,19 @@ def squeue(state, arguments):
     parser = make_parser("squeue")
     parser.add_argument("--noheader", action="store_true", required=True)
     parser.add_argument("--states", choices=["all"], required=True)
-    parser.add_argument("--format", choices=["%T"], required=True)
-    parser.add_argument("--jobs", required=True)
+    parser.add_argument("--format", choices=["%T", "%i %T"], required=True)
+    one_or_all = parser.add_mutually_exclusive_group(required=True)
+    one_or_all.add_argument("--jobs")
+    one_or_all.add_argument("--user", choices=[pwd.getpwuid(os.getuid()).pw_name])
     asked = parser.parse_args(arguments)
-    job = find_job(state, asked.jobs)
-    if not job or time.time() - job.get("ended", time.time()) > read_json(state / "settings.json")["min_job_age"]:
-        sys.exit("slurm_load_jobs error: Invalid job id specified")
-    print(job["state"])
+    age = read_json(state / "settings.json")["min_job_age"]
+    known = [job for job in read_jobs(state) if time.time() - job.get("ended", time.time()) <= age]
+    if asked.jobs:
+        known = [job for job in known if job["id"] == asked.jobs]
+        if not known:
+            sys.exit("slurm_load_jobs error: Invalid job id specified")
+    for job in known:
+        print(asked.format.replace("%i", job["id"]).replace("%T", job["state"]))
 
 
 def sacct(state, arguments):
