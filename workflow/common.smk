@@ -15,7 +15,8 @@ SUBMITS = submits(workflow)
 
 if not IS_JOB:
     from darkroom.prepare import prepare
-    from darkroom.progress import follow, summarise, warn
+    from darkroom.progress import follow, warn
+    from darkroom.summary import summarise
     from darkroom.warm import WarmProcess
 
 if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
@@ -171,8 +172,8 @@ if not IS_JOB:
 
 onsuccess:
     if PROGRESS.read:
-        summarise(NIGHTS, config, go_on=not PROGRESS.stopped, run=PROGRESS.run)
+        summarise(NIGHTS, config, PROGRESS)
 
 
 onerror:
-    summarise(NIGHTS, config, failed=True, go_on=not PROGRESS.stopped, run=PROGRESS.run)
+    summarise(NIGHTS, config, PROGRESS, failed=True)

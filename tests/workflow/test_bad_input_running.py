@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from darkroom.progress import summarise
+from darkroom.summary import summarise
 from tests.running import find_lights, find_masters, read_header, read_image, run_snakemake
 from tests.workflow.engine import run_due
 from tests.workflow.jobs import make_night, plan_night, run_job

@@ -55,3 +55,11 @@ def only_names_jobs(workflow: Any) -> bool:
 def is_asked_of_job(rule: str) -> bool:
     """Whether a job on a cluster, which parses the rules again, is to run this one, by its own command line."""
     return rule in sys.argv
+
+
+def give_up(workflow: Any, number: int) -> None:
+    """Have Snakemake not try a job once more, alone or in its group, though it has tries left (``--retries``)."""
+    for running in list(workflow.scheduler.running):
+        members = running.jobs if running.is_group() else [running]
+        if number in (workflow.dag.jobid(job) for job in members):
+            running.attempt = running.restart_times + 1

@@ -8,10 +8,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 from darkroom.problems import JobProblem
 from darkroom.texts import make_printable
+
+PROBLEM = "darkroom: "  # how a line begins that tells one
 
 
 @contextmanager
@@ -27,8 +30,8 @@ def report_to(path: str) -> Iterator[TextIO]:
             print(_say_taken(time.monotonic() - begun), file=log)
         except JobProblem as problem:
             for line in map(make_printable, str(problem).split("\n")):
-                print(f"darkroom: {line}", file=log)
-                print(f"darkroom: {line}", file=sys.stderr)
+                print(PROBLEM + line, file=log)
+                print(PROBLEM + line, file=sys.stderr)
             sys.exit(1)
         except KeyboardInterrupt:  # Snakemake says that it was interrupted
             sys.exit(130)
@@ -41,3 +44,12 @@ def _say_taken(seconds: float) -> str:
     taken = resource.getrusage(resource.RUSAGE_SELF)
     memory = taken.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e6 / 1024)  # of bytes, and of kilobytes
     return f"took {seconds:.2f} s, {taken.ru_utime + taken.ru_stime:.2f} s of the processor, {memory:.0f} MB at most"
+
+
+def read_problems(log: Path) -> list[str]:
+    """Return what a job said of why it failed; nothing if it ended well, or did not come to say it."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    return [line.removeprefix(PROBLEM) for line in lines if line.startswith(PROBLEM)]

@@ -76,6 +76,10 @@ class Job:
         names = ", ".join(Path(product).name for product in self.products)
         return f"{Path(self.products[0]).parent}: {names}"
 
+    def is_made(self, results: Path) -> bool:
+        """Whether all its products are there."""
+        return all((results / product).exists() for product in self.products)
+
 
 @dataclass
 class Prepared:

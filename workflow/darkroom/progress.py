@@ -1,13 +1,10 @@
-"""What a person sees of a run: warnings, how far it is and how long it still takes, and a summary at its end."""
+"""What a person sees of a run while it runs: warnings, how far it is and how long it still takes."""
 
 from __future__ import annotations
 
-import gc
 import logging
-import math
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,10 +12,9 @@ from typing import Any, TextIO
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from darkroom.asked import lift_job_limit
-from darkroom.certificates import set_aside
-from darkroom.prepare import PlanError, prepare
-from darkroom.prepared import Prepared
+from darkroom.asked import give_up, lift_job_limit
+from darkroom.job import read_problems
+from darkroom.prepared import Job, Prepared
 from darkroom.runs import Run
 from darkroom.warm import WarmProcess
 
@@ -109,14 +105,21 @@ class ProgressHandler(logging.Handler):
         self.run = run
         self.warm = warm
         self.ends_at_failure = nights.if_failed == "stop"
-        self.names: dict[int, str] = {}
-        self.weights: dict[str, int] = {}
+        self.by_number: dict[int, Job] = {}
+        self.failed: list[Job] = []
         self.read = 0
         self.stopped = False
         self.started = time.monotonic()
         self.to_do = sum(job.weight for job in nights.jobs.values() if job.due)
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Follow what Snakemake does; an error here must not end one of its threads, which it would wait for for ever."""
+        try:
+            self.follow(record)
+        except Exception:
+            self.handleError(record)
+
+    def follow(self, record: logging.LogRecord) -> None:
         """Remember a job that starts; print a line when it ends."""
         event = getattr(record, "event", None)
         if self.run:
@@ -126,12 +129,11 @@ class ProgressHandler(logging.Handler):
             product = next(iter(record.__dict__["output"]), "")
             job = self.jobs.get(str(product))
             if job:
-                self.names[record.__dict__["jobid"]] = job.name
-                self.weights[job.name] = job.weight
+                self.by_number[record.__dict__["jobid"]] = job
         elif event == LogEvent.JOB_FINISHED:
-            name = self.names.pop(record.__dict__["job_id"], None)
-            if name:
-                self.read += self.weights[name]
+            job = self.by_number.pop(record.__dict__["job_id"], None)
+            if job:
+                self.read += job.weight
         elif record.levelno >= logging.ERROR:
             for path in MISSING.findall(record.getMessage()):
                 print(f"darkroom: {path}: gone since the plan was made; run snakemake again", file=self.stream)
@@ -147,10 +149,28 @@ class ProgressHandler(logging.Handler):
             run.begin(record.__dict__["stats"])
             if self.warm and not run.workflow.local_exec:
                 self.warm.stop()
-        elif event == LogEvent.JOB_ERROR and self.ends_at_failure and record.__dict__["rule_name"] == "certify_master":
-            run.workflow.scheduler.keepgoing = False  # what runs still ends, nothing else begins
+        elif event == LogEvent.JOB_ERROR:
+            self._take_note(run, record.__dict__["jobid"])
         elif str(record.msg).startswith(QUEUE):
             run.queue = str(record.msg).removeprefix(QUEUE).strip()
+
+    def _take_note(self, run: Run, number: int) -> None:
+        """Remember a job that failed. What said why would say it again: it is not tried once more."""
+        job = self.by_number.get(number)
+        if job is None:
+            return
+        self.failed.append(job)
+        problems = read_problems(run.results / job.log)
+        if problems:
+            give_up(run.workflow, number)
+        if self.ends_at_failure and job.kind == "certify_master" and problems:
+            run.workflow.scheduler.keepgoing = False  # what runs still ends, nothing else begins
+
+    def list_silent(self) -> list[Job]:
+        """Return the jobs that failed, and did not say why."""
+        results = self.run.results if self.run else Path()
+        failed = {job.name: job for job in self.failed}
+        return [job for job in failed.values() if not read_problems(results / job.log) and not job.is_made(results)]
 
     def stop(self, number: int, frame: Any) -> None:
         """Note Ctrl-C and pass it on: asyncio, which Snakemake starts now and then, loses one that comes just then."""
@@ -174,94 +194,3 @@ def say_time(seconds: float) -> str:
     if seconds < 3600:
         return f"{seconds // 60} min {seconds % 60} s"
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
-
-
-def summarise(
-    planned: Prepared,
-    config: dict[str, Any],
-    failed: bool = False,
-    stream: TextIO | None = None,
-    go_on: bool = True,
-    run: Run | None = None,
-) -> None:
-    """Look at the night again after a run; print what was made, what was not and why, and where it lies.
-
-    If masters failed their certification meanwhile, and others can take their place, the run goes on with those,
-    unless it was told to end.
-    """
-    stream = stream or sys.stderr
-    try:
-        nights = prepare(config)
-    except (PlanError, OSError):  # a folder is gone by now: what was planned is the best there is
-        nights = planned
-    aside = set_aside(Path(nights.results), nights.failed)
-    for path in aside:
-        print(f"darkroom: failed its certification, set aside: {path}", file=stream)
-    go_on = go_on and not nights.refusal and any(job.due for job in nights.jobs.values())
-    if go_on and set(nights.failed) - set(planned.failed):
-        print("darkroom: planning again, with the next best masters", file=stream, flush=True)
-        _run_again(run)
-    print("\n".join(_summarise(planned, nights, failed)), file=stream)
-
-
-def _run_again(run: Run | None) -> None:
-    """Run the same command again in place of this run, which still holds Snakemake's lock of the working directory."""
-    if run:
-        run.end()
-    command = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--nolock"]
-    sys.exit(subprocess.run(command, check=False, cwd=_find_start()).returncode)
-
-
-def _find_start() -> Path | None:
-    """Return the folder where the command was given, which its paths start from; Snakemake left it for --directory."""
-    from snakemake.common.workdir_handler import WorkdirHandler
-
-    gc.unfreeze()  # what was there before the plan was made is hidden else
-    handlers = [one for one in gc.get_objects() if isinstance(one, WorkdirHandler)]
-    return next((one.olddir for one in handlers if one.olddir is not None), None)
-
-
-def _summarise(planned: Prepared, nights: Prepared, failed: bool) -> list[str]:
-    results, counts = Path(nights.results), nights.summary
-    made = counts["lights"] - counts["stale_lights"]
-    sought = planned.summary["lights"] + planned.summary["skipped"]
-    lines = [
-        f"Darkroom: {counts['nights']} night(s), {counts['setups']} setup(s), {counts['masters']} master(s); "
-        f"{made} of {sought} light(s) calibrated"
-    ]
-    lines += [f"  {line}" for path in counts["flats"] for line in _read_left_out(results / path)]
-    if counts["skipped"]:
-        lines.append(f"  {counts['skipped']} light(s) skipped, for want of a master:")
-    lines += [f"  {line}" for line in nights.warnings[:MOST_WARNINGS]]
-    if failed:
-        lines += [f"  failed: {line}" for line in _read_failures(planned)]
-        lines += [f"  ended: {nights.refusal}"] if nights.refusal else []
-    for folder in sorted({str((results / path).parent) for path in nights.lights})[:MOST_WARNINGS]:
-        lines.append(f"  lights: {folder}")
-    lines.append(f"  report: {results / 'plan.txt'} (what each frame got and why), {results / 'frames.csv'}")
-    return lines
-
-
-def _read_left_out(product: Path) -> list[str]:
-    """Return which flat frames a master flat did without, from its header."""
-    from astropy.io import fits
-
-    if not product.exists():
-        return []
-    texts: list[str] = []
-    for line in map(str, fits.getheader(product).get("HISTORY", [])):
-        if line.startswith(("left out ", "settings ", "raw card: ")):
-            texts.append(line)
-        elif texts:  # a long text goes on in further cards of 72 characters, which lose the spaces at their ends
-            texts[-1] = texts[-1].ljust(72 * math.ceil(len(texts[-1]) / 72)) + line
-    return [f"{product.name}: {text}" for text in texts if text.startswith("left out ")]
-
-
-def _read_failures(nights: Prepared) -> list[str]:
-    lines = []
-    for job in nights.jobs.values():
-        log = Path(nights.results) / job.log
-        if job.stale and log.exists():
-            text = log.read_text(encoding="utf-8", errors="replace")
-            lines += [line.removeprefix("darkroom: ") for line in text.splitlines() if line.startswith("darkroom: ")]
-    return list(dict.fromkeys(lines))

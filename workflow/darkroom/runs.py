@@ -38,6 +38,9 @@ class Run:
             if self.workflow.non_local_exec:
                 write_job_table(self.nights)
             remove_former_recipes(self.results, {job.recipe for job in self.nights.jobs.values()})
+            for job in self.nights.jobs.values():
+                if job.due:  # what it said the last time is no word on this one
+                    (self.results / job.log).unlink(missing_ok=True)
         except ResultsInUse as problem:
             sys.exit(f"darkroom: {problem}")
         except OSError as error:

@@ -1,0 +1,109 @@
+"""What a person sees at the end of a run: what was made, what was not and why, and where it lies."""
+
+from __future__ import annotations
+
+import gc
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+from darkroom.asked import submits
+from darkroom.certificates import set_aside
+from darkroom.job import read_problems
+from darkroom.prepare import PlanError, prepare
+from darkroom.prepared import Job, Prepared
+from darkroom.progress import MOST_WARNINGS, ProgressHandler
+from darkroom.runs import Run
+
+ENDED = "ended without a word, as when it is killed for its memory or its time"
+
+
+def summarise(
+    planned: Prepared,
+    config: dict[str, Any],
+    progress: ProgressHandler | None = None,
+    failed: bool = False,
+    stream: TextIO | None = None,
+) -> None:
+    """Look at the night again after a run; print what was made, what was not and why, and where it lies.
+
+    If masters failed their certification meanwhile, and others can take their place, the run goes on with those,
+    unless it was told to end.
+    """
+    stream = stream or sys.stderr
+    run = progress.run if progress else None
+    try:
+        nights = prepare(config, bool(run and submits(run.workflow)))
+    except (PlanError, OSError):  # a folder is gone by now: what was planned is the best there is
+        nights = planned
+    aside = set_aside(Path(nights.results), nights.failed)
+    for path in aside:
+        print(f"darkroom: failed its certification, set aside: {path}", file=stream)
+    stopped = progress is not None and progress.stopped
+    go_on = not stopped and not nights.refusal and any(job.due for job in nights.jobs.values())
+    if go_on and set(nights.failed) - set(planned.failed):
+        print("darkroom: planning again, with the next best masters", file=stream, flush=True)
+        _run_again(run)
+    silent = progress.list_silent() if progress else []
+    print("\n".join(_summarise(planned, nights, failed, silent)), file=stream)
+
+
+def _run_again(run: Run | None) -> None:
+    """Run the same command again in place of this run, which still holds Snakemake's lock of the working directory."""
+    if run:
+        run.end()
+    command = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--nolock"]
+    sys.exit(subprocess.run(command, check=False, cwd=_find_start()).returncode)
+
+
+def _find_start() -> Path | None:
+    """Return the folder where the command was given, which its paths start from; Snakemake left it for --directory."""
+    from snakemake.common.workdir_handler import WorkdirHandler
+
+    gc.unfreeze()  # what was there before the plan was made is hidden else
+    handlers = [one for one in gc.get_objects() if isinstance(one, WorkdirHandler)]
+    return next((one.olddir for one in handlers if one.olddir is not None), None)
+
+
+def _summarise(planned: Prepared, nights: Prepared, failed: bool, silent: list[Job]) -> list[str]:
+    results, counts = Path(nights.results), nights.summary
+    made = counts["lights"] - counts["stale_lights"]
+    sought = planned.summary["lights"] + planned.summary["skipped"]
+    lines = [
+        f"Darkroom: {counts['nights']} night(s), {counts['setups']} setup(s), {counts['masters']} master(s); "
+        f"{made} of {sought} light(s) calibrated"
+    ]
+    lines += [f"  {line}" for path in counts["flats"] for line in _read_left_out(results / path)]
+    if counts["skipped"]:
+        lines.append(f"  {counts['skipped']} light(s) skipped, for want of a master:")
+    lines += [f"  {line}" for line in nights.warnings[:MOST_WARNINGS]]
+    if failed:
+        lines += [f"  failed: {line}" for line in _read_failures(planned)]
+        lines += [f"  failed: {job.message}: {ENDED}; see {results / job.log}" for job in silent[:MOST_WARNINGS]]
+        lines += [f"  ended: {nights.refusal}"] if nights.refusal else []
+    for folder in sorted({str((results / path).parent) for path in nights.lights})[:MOST_WARNINGS]:
+        lines.append(f"  lights: {folder}")
+    lines.append(f"  report: {results / 'plan.txt'} (what each frame got and why), {results / 'frames.csv'}")
+    return lines
+
+
+def _read_left_out(product: Path) -> list[str]:
+    """Return which flat frames a master flat did without, from its header."""
+    from astropy.io import fits
+
+    if not product.exists():
+        return []
+    texts: list[str] = []
+    for line in map(str, fits.getheader(product).get("HISTORY", [])):
+        if line.startswith(("left out ", "settings ", "raw card: ")):
+            texts.append(line)
+        elif texts:  # a long text goes on in further cards of 72 characters, which lose the spaces at their ends
+            texts[-1] = texts[-1].ljust(72 * math.ceil(len(texts[-1]) / 72)) + line
+    return [f"{product.name}: {text}" for text in texts if text.startswith("left out ")]
+
+
+def _read_failures(nights: Prepared) -> list[str]:
+    logs = [Path(nights.results) / job.log for job in nights.jobs.values() if job.stale]
+    return list(dict.fromkeys(line for log in logs for line in read_problems(log)))
