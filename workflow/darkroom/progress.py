@@ -113,7 +113,7 @@ class ProgressHandler(logging.Handler):
         self.to_do = sum(job.weight for job in nights.jobs.values() if job.due)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Follow what Snakemake does; an error here must not end one of its threads, which it would wait for for ever."""
+        """Follow what Snakemake does; an error here must not end one of its threads, or it would wait for ever."""
         try:
             self.follow(record)
         except Exception:
