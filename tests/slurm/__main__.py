@@ -15,7 +15,7 @@ from tests.slurm.cluster import HOME
 from tests.slurm.daemons import stop_all
 from tests.slurm.install import find_obstacle, install
 
-LIMIT = 2400  # s for all tests
+LIMIT = 3600  # s for all tests
 PATIENCE = 90  # s for tests that were interrupted to stop their clusters
 
 

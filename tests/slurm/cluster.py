@@ -162,6 +162,12 @@ class Cluster:
         steps = (line.split("|") for line in lines)
         return sum(60 * read_minutes(time) for id, time in steps if "." in id)
 
+    def count_accounted(self, jobs: Sequence[SlurmJob]) -> int:
+        """Return how many of the jobs accounting knows to have ended."""
+        ids = ",".join(str(job.id) for job in jobs)
+        ends = self.ask("sacct", "-n", "-X", "-P", "-j", ids, "-o", "End").splitlines()
+        return sum(end != "Unknown" for end in ends)
+
     def start_daemon(self, name: str, *command: str) -> None:
         """Start a process that belongs to it."""
         self.daemons[name] = start_daemon(self.folder, name, command, self.own)

@@ -80,9 +80,9 @@ def stop_daemon(folder: Path, name: str, how: signal.Signals = signal.SIGTERM) -
     (folder / "pids" / name).unlink(missing_ok=True)
 
 
-def find_followers(folder: Path) -> list[int]:
-    """Return the ids of all processes that were started with the configuration in `folder` as their Slurm."""
-    mark = f"SLURM_CONF={folder}/slurm.conf".encode()
+def find_processes(variable: str, value: str | Path) -> list[int]:
+    """Return the ids of all processes that were started with this in their environment."""
+    mark = f"{variable}={value}".encode()
     found = []
     for entry in Path("/proc").iterdir():
         try:
@@ -99,7 +99,7 @@ def stop_all(folder: Path) -> None:
     names = [path.name for path in (folder / "pids").glob("*")]
     for name in sorted(names, key=lambda name: order.index(name) if name in order else -1):
         stop_daemon(folder, name)
-    for pid in find_followers(folder):
+    for pid in find_processes("SLURM_CONF", folder / "slurm.conf"):
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.slurm.daemons import find_processes
 from tests.slurm.runs import run_locally
 from tests.workflow.reduced import copy_workflow
 
@@ -30,8 +31,8 @@ class Fault:
         (self.folder / "released").touch()
 
     def is_over(self) -> bool:
-        """Whether the job that waited goes on."""
-        return (self.folder / "awake").exists()
+        """Whether no process is left of all that were to suffer."""
+        return not find_processes("FAULT_FOLDER", self.folder)
 
 
 def make_fault(how: str, folder: Path) -> Fault:

@@ -54,6 +54,5 @@ def test_a_node_that_is_given_up_while_its_job_lives_on(
     run.finish()
     compare_products(tmp_path / "results", copy.make_undisturbed())
     fault.release()
-    cluster.wait_for(fault.is_over, "the job on the lost node")
-    time.sleep(3)  # it writes
+    cluster.wait_for(fault.is_over, "the end of the job on the lost node")
     compare_products(tmp_path / "results", copy.make_undisturbed())
