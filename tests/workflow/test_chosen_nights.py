@@ -10,6 +10,7 @@ import pytest
 from tests.running import run_snakemake
 from tests.workflow.engine import run_due
 from tests.workflow.jobs import make_night, plan_night
+from tests.workflow.test_certification import shade
 
 FIRST, SECOND, THIRD, LAST = "2024-03-08", "2024-03-09", "2024-03-10", "2024-03-11"
 FOUR: dict[str, Any] = {"biases": 4, "darks": {60.0: 4}, "flats": {"V": 6}}
@@ -171,3 +172,57 @@ def test_a_wrong_night_is_told_in_one_line(nights: str, line: str, whole: tuple[
     run = run_snakemake(tmp_path, "-n", config={"nights": nights}, expect=1)
     assert "Traceback" not in run.stderr
     assert run.stderr.partition("darkroom: ")[2].splitlines() == [f"config.yaml: nights: {line}"]
+
+
+def test_an_odd_flat_of_the_night_before_costs_a_night_nothing(tmp_path: Path) -> None:
+    """A run of all finds it out, and so compares the next night's with none; so does a run of that night."""
+    raw = tmp_path / "all" / "raw"
+    make_archive(raw)
+    shade(sorted((raw / SECOND).glob("flat*.fits")))
+    whole, _, _ = run_due(tmp_path / "all")
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "raw").symlink_to(raw)
+    nights, made, failed = run_due(tmp_path / "cut", nights=THIRD)
+    assert not nights.refusal
+    assert {name.split("/")[0] for name in failed} == {SECOND, THIRD}
+    assert {path.split("/")[0] for path in nights.failed} == {SECOND} == {path.split("/")[0] for path in whole.failed}
+    found, expected = look(tmp_path / "cut"), look(tmp_path / "all")
+    assert {path for path in found if path.startswith(THIRD) and "/lights/" in path} <= made
+    passed = {path: content for path, content in read(found, THIRD).items() if ".failed." not in path}
+    assert passed == {path: content for path, content in read(expected, THIRD).items() if ".failed." not in path}
+    (line,) = nights.warnings
+    assert f"{SECOND} failed its certification: changed by" in line
+
+
+def test_nothing_is_said_or_counted_of_other_nights(whole: tuple[Path, Look], tmp_path: Path) -> None:
+    start(tmp_path, whole)
+    run_due(tmp_path)
+    assert len(plan_night(tmp_path).warnings) == 2  # the last night has no darks and no flats
+    for nights in (SECOND, f"{FIRST}..{THIRD}"):
+        cut = plan_night(tmp_path, nights=nights)
+        assert cut.warnings == []
+        shown = {row["night"] for row in list_rows(tmp_path, "certification.csv")}
+        assert shown == ({SECOND} if nights == SECOND else {FIRST, SECOND, THIRD})
+        assert cut.summary["skipped"] == 0
+        assert cut.summary["nights"] == (1 if nights == SECOND else 3)
+        assert cut.summary["lights"] == 2 * cut.summary["nights"]
+    (gone,) = (tmp_path / "results").glob(f"{SECOND}/*/lights/*_001.fits")
+    gone.rename(gone.with_name("gone.fits"))
+    assert plan_night(tmp_path, nights=THIRD).warnings == []
+    (line,) = plan_night(tmp_path, nights=SECOND).warnings
+    assert line.startswith("left from earlier runs")
+    assert line.endswith("lights/gone.fits")
+
+
+def test_a_night_without_lights_has_its_own_masters_made(whole: tuple[Path, Look], tmp_path: Path) -> None:
+    for date in (FIRST, SECOND):
+        (tmp_path / "raw" / date).mkdir(parents=True)
+        for path in (whole[0] / "raw" / date).iterdir():
+            if not (date == SECOND and "light" in path.name):
+                (tmp_path / "raw" / date / path.name).symlink_to(path)
+    nights, made, _ = run_due(tmp_path, nights=SECOND)
+    assert (nights.summary["nights"], nights.summary["masters"]) == (1, 3)
+    assert list_nights(nights.masters) == {SECOND}
+    assert list_nights(made) == {FIRST, SECOND}  # its flat is compared with that of the night before
+    assert plan_night(tmp_path).warnings == []
+    assert not {job.name for job in plan_night(tmp_path).jobs.values() if job.due and SECOND in job.name}

@@ -47,9 +47,12 @@ class Findings:
         ]
         return notes + [note for row in self._compare_detectors(plan) if (note := _say_disagreement(row))]
 
-    def tabulate_certificates(self) -> tuple[list[str], list[dict[str, Any]]]:
-        """Return columns and rows of certification.csv."""
-        return list_figures(self.certificates)
+    def tabulate_certificates(self, plan: Plan | None = None) -> tuple[list[str], list[dict[str, Any]]]:
+        """Return columns and rows of certification.csv; where a plan is given, of its masters and those that failed."""
+        if plan is None:
+            return list_figures(self.certificates)
+        shown = {master.path for master in [*plan.masters, *plan.failed]} - plan.aside
+        return list_figures([one for one in self.certificates if one.master.path in shown])
 
     def tabulate_detectors(self, plan: Plan) -> tuple[list[str], list[dict[str, Any]]]:
         """Return columns and rows of detectors.csv."""

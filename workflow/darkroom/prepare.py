@@ -67,7 +67,7 @@ def prepare(config: dict[str, Any], submits: bool = False) -> Prepared:
         write_whole(results / CACHE / "stamps.json", json.dumps(stamps))
     write_if_changed(results / "plan.csv", _as_csv(*plan_rows(plan, reasons)))
     write_if_changed(results / "plan.txt", describe_plan(plan, reasons))
-    write_if_changed(results / "certification.csv", _as_csv(*findings.tabulate_certificates()))
+    write_if_changed(results / "certification.csv", _as_csv(*findings.tabulate_certificates(plan)))
     write_if_changed(results / "detectors.csv", _as_csv(*findings.tabulate_detectors(plan)))
     warnings = list_problems(plan) + list_notes(plan)
     return Prepared(
@@ -76,7 +76,7 @@ def prepare(config: dict[str, Any], submits: bool = False) -> Prepared:
         targets=[job.products[0] for job in jobs if not wanted.isdisjoint(job.products)],
         due=[job.products[0] for job in jobs if job.due and job.products[0] in reasons],
         lights=[light.path for light in plan.made],
-        masters=[master.path for master in plan.masters],
+        masters=[master.path for master in plan.masters if master.path not in plan.aside],
         failed=[master.path for master in plan.failed],
         if_failed=settings["certification"]["failed"],
         cosmic_rays=settings["lights"]["cosmic_rays"]["use"],
@@ -153,7 +153,7 @@ def _refuse(plan: Plan, settings: dict[str, Any]) -> str:
     """Return why no light is to be made, if none can be or the settings say to stop."""
     if plan.failed and settings["certification"]["failed"] == "stop":
         return f"{len(plan.failed)} master(s) failed certification, and config.yaml says certification.failed: stop"
-    if plan.lights and not plan.made:
+    if plan.lights and not plan.made and not plan.asked:
         return "no light can be calibrated, for want of masters (see the warnings above, or: snakemake plan)"
     if not plan.lights and not plan.masters:
         return "no master can be made, and there are no lights (see the warnings above, or: snakemake plan)"
@@ -171,7 +171,7 @@ def _remark(plan: Plan, raw: list[Path], products: Products, settings: dict[str,
     ]
     planned = {master.path for master in [*plan.masters, *plan.failed]}
     planned |= {item.path for item in plan.made} | {item.path for item in plan.bad_pixels}
-    leftovers = products.find_leftovers(planned)
+    leftovers = products.find_leftovers(planned, plan.nights)
     if leftovers:
         more = f" and {len(leftovers) - 3} more" if len(leftovers) > 3 else ""
         remarks.append(
@@ -190,11 +190,11 @@ def _as_csv(columns: list[str], rows: Iterable[dict[str, Any]]) -> str:
 
 
 def _summarise(plan: Plan, reasons: dict[str, str]) -> dict[str, Any]:
-    targets = [light.frame for light in plan.lights] or [master.frames[0] for master in plan.masters]
+    targets = [light.frame for light in plan.lights] or [master.frames[0] for master in plan.wanted_masters]
     return {
         "nights": len({frame.night for frame in targets}),
         "setups": len({frame.setup for frame in targets}),
-        "masters": len(plan.used_masters if plan.lights else plan.masters),
+        "masters": len(plan.wanted_masters),
         "lights": len(plan.made),
         "skipped": len(plan.skipped),
         "stale_lights": sum(bool(reasons[light.path]) for light in plan.made),

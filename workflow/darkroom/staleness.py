@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,11 @@ class Products:
         """Whether the product is there and was made by the very recipe of the plan."""
         return self.find(item.path)[0] == item.digest
 
-    def find_leftovers(self, wanted: set[str]) -> list[str]:
-        """Return the products of earlier plans that nothing makes now."""
+    def find_leftovers(self, wanted: set[str], nights: Iterable[str] = ()) -> list[str]:
+        """Return the products of earlier plans that nothing makes now, of these nights only if there are any."""
         kinds = ("master_*.fits", "bad_pixels.fits", "lights/*.fits")
-        found = [path for kind in kinds for path in self.results.glob(f"[0-9]*/*/{kind}")]
+        folders = sorted(nights) or ["[0-9]*"]
+        found = [path for night in folders for kind in kinds for path in self.results.glob(f"{night}/*/{kind}")]
         return sorted({str(path.relative_to(self.results)) for path in found} - wanted)
 
     def explain_all(self, items: Sequence[Item]) -> dict[str, str]:
