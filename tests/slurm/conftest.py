@@ -12,7 +12,7 @@ from tests.slurm.configuration import Knobs
 from tests.slurm.install import find_obstacle
 from tests.slurm.nights import write_night
 from tests.slurm.plant import Planted, plant
-from tests.slurm.runs import PROFILES, make_eager, run_locally
+from tests.slurm.runs import PROFILES, kill_started, make_eager, run_locally
 
 LIMIT = 300  # s for a test that names no limit of its own
 
@@ -42,6 +42,7 @@ def limited(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+    kill_started()
 
 
 def start_cluster(knobs: Knobs) -> Iterator[Cluster]:

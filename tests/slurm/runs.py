@@ -18,6 +18,8 @@ PROFILES = REPOSITORY / "workflow" / "profiles"
 PLUGINS = Path(__file__).parent / "plug"
 LIMIT = 240.0  # s for one run
 
+started: list["Run"] = []  # of a test, which may fail before it waits for their end
+
 
 @dataclass
 class Run:
@@ -81,7 +83,16 @@ def start_run(
             stderr=subprocess.STDOUT,
             start_new_session=True,  # killed with its local jobs, if it must be
         )
-    return Run(command, folder, log, process)
+    started.append(Run(command, folder, log, process))
+    return started[-1]
+
+
+def kill_started() -> None:
+    """End what was started and still runs."""
+    while started:
+        run = started.pop()
+        if run.process.poll() is None:
+            run.kill()
 
 
 def run_locally(folder: Path, raw: Path, results: Path, *args: str | Path, code: Path = REPOSITORY) -> str:

@@ -72,3 +72,46 @@ def test_killed_and_started_again(cluster: Cluster, planted: Plant, eager: Path,
     again.finish()
     compare_products(tmp_path / "results", copy.make_undisturbed())
     expect_nothing_to_do(copy, tmp_path)
+
+
+@pytest.mark.parametrize("left", ["all", "lights"])
+@pytest.mark.parametrize("settings", ["other", "same"])
+def test_killed_while_its_jobs_wait_in_the_queue(
+    cluster: Cluster, planted: Plant, eager: Path, tmp_path: Path, left: str, settings: str
+) -> None:
+    """Jobs of the killed run that begin when the second one is over: of all that is to be made, or of the lights."""
+    copy = planted("make_master_dark", BEGINS)
+    results = tmp_path / "results"
+    if left == "lights":
+        run_locally(tmp_path, copy.raw, results, code=copy.code)
+        for light in results.glob("*/*/lights/*.fits"):
+            light.unlink()
+    other = copy.folder / "other.yaml"
+    other.write_text(OTHER)
+    args = ["--configfile", other] if settings == "other" else []
+
+    orphans = kill_while_jobs_wait(cluster, copy, tmp_path, eager, 2 if left == "lights" else 1)
+    submit(cluster, tmp_path, copy.raw, results, *args, profile=eager, code=copy.code).finish()
+    compare_products(results, copy.make_undisturbed(*args))
+    cluster.ask("scontrol", "release", *orphans)
+    cluster.wait_for(lambda: all(job.ended for job in cluster.list_jobs(tmp_path)), "the end of all jobs", 120)
+    assert list((tmp_path / "slurm_logs").rglob(f"{orphans[0]}.log")), "the orphan had no log, so it did not begin"
+    compare_products(results, copy.make_undisturbed(*args))
+    expect_nothing_to_do(copy, tmp_path, *args)
+
+
+def kill_while_jobs_wait(cluster: Cluster, copy: Planted, folder: Path, profile: Path, number: int) -> list[str]:
+    """Kill Snakemake once so many jobs are in the queue, none of which has begun; return their ids, held back."""
+    cluster.ask("scontrol", "update", "NodeName=ALL", "State=DRAIN", "Reason=test")
+    try:
+        first = submit(cluster, folder, copy.raw, folder / "results", profile=profile, code=copy.code)
+        cluster.wait_for(lambda: len(cluster.list_jobs(folder)) == number, "jobs that wait")
+        first.kill()
+        orphans = [str(job.id) for job in cluster.list_jobs(folder)]
+        cluster.ask("scontrol", "hold", *orphans)
+        # The plugin removes empty folders of logs when a run ends; a job that has none for its own cannot begin.
+        for place in (folder / "slurm_logs").iterdir():
+            (place / "of_an_earlier_job.log").touch()
+    finally:
+        cluster.ask("scontrol", "update", "NodeName=ALL", "State=RESUME")
+    return orphans
