@@ -209,7 +209,5 @@ def _find_user() -> str:
 
 def describe_killed(holder: Holder) -> str:
     """Return what a person should know of a run that was killed, whose jobs may still run on a cluster."""
-    text = f"the run before this one, of {holder}, was killed"
-    if not holder.queue:
-        return text
-    return f"{text}; what it submitted may still run, to no use: scancel --name={holder.queue}"
+    remedy = f"scancel --name={holder.queue}" if holder.queue else "look into the queue (squeue --me)"
+    return f"the run before this one, of {holder}, was killed; what it submitted may still run, to no use: {remedy}"

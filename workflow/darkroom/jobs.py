@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from darkroom.certificates import Certificate
@@ -21,7 +23,7 @@ MOST_TOGETHER = 2**34  # pixels of all frames of a group, which take a few minut
 def plan_jobs(plan: Plan, products: Products, settings: dict[str, Any]) -> list[Job]:
     """Return the jobs of the plan, their recipe files settled: one a measurement, master, certificate, batch of lights.
 
-    The stale lights of a batch make a job of their own, so that a dry run names exactly what would be made.
+    Stale lights make batches of their own, so that a dry run names exactly what would be made.
     """
     certificates = plan.certificates if settings["certification"]["failed"] != "warn" else {}
     maker = _JobMaker(products, certificates)
@@ -32,18 +34,13 @@ def plan_jobs(plan: Plan, products: Products, settings: dict[str, Any]) -> list[
     groups: dict[tuple[str, ...], list[Light]] = defaultdict(list)
     for light in plan.made:
         groups[light.group].append(light)
-    batch_size = settings["lights_per_job"]
     for (night, setup, filter, exposure), lights in sorted(groups.items()):
         stem = f"{night}/{setup}/lights_{make_slug(filter or None)}_{exposure}"
-        for start in range(0, len(lights), batch_size):
-            batch = lights[start : start + batch_size]
-            stale = [light for light in batch if not products.is_fresh(light)]
-            fresh = [light for light in batch if products.is_fresh(light)]
-            name = f"{stem}_{start // batch_size:03d}"
-            if fresh:
-                jobs.append(maker.calibrate(name, fresh))
-            if stale:
-                jobs.append(maker.calibrate(f"{name}_stale" if fresh else name, stale))
+        stale = [light for light in lights if not products.is_fresh(light)]
+        fresh = [light for light in lights if products.is_fresh(light)]
+        for part, end in ((fresh, ""), (stale, "_stale" if fresh else "")):
+            for number, batch in enumerate(share_out(part, settings["lights_per_job"])):
+                jobs.append(maker.calibrate(f"{stem}_{number:03d}{end}", batch))
     makers = {job.products[0]: job for job in jobs if job.kind != "calibrate_lights"}
     below = {job.name: _list_below(job, makers, products) for job in jobs}
     for job in jobs:
@@ -82,6 +79,13 @@ def _mark_due(jobs: list[Job], makers: dict[str, Job], products: Products, targe
     for job in jobs:
         if not job.stale:
             job.needs = [path for path in job.needs if not makers[path].due or products.exists(path)]
+
+
+def share_out(lights: list[Light], most: int) -> Iterator[list[Light]]:
+    """Give lights in batches of nearly the same size, as few as need be."""
+    batches = ceil(len(lights) / most)
+    for number in range(batches):
+        yield lights[len(lights) * number // batches : len(lights) * (number + 1) // batches]
 
 
 def group_jobs(jobs: list[Job], makers: dict[str, Job]) -> None:

@@ -47,7 +47,7 @@ class Run:
             sys.exit(f"darkroom: {error.filename}: {error.strerror}; make way or room there, and run again")
         self.hold = hold
         remove_abandoned({(self.results / path).parent for job in self.nights.jobs.values() for path in job.products})
-        if killed and killed.queue:
+        if killed and (killed.queue or self.workflow.non_local_exec):
             print(f"darkroom: {describe_killed(killed)}", file=sys.stderr, flush=True)
 
     def end(self) -> None:
