@@ -55,9 +55,7 @@ def test_job_that_said_why_is_not_tried_again(tmp_path: Path) -> None:
     run_snakemake(tmp_path, "-n", configfile="s.yaml")
     light = tmp_path / "raw" / "light_V_60s_002.fits"
     status = light.stat()
-    light.write_bytes(
-        light.read_bytes()[:5760] + bytes(status.st_size - 5760)
-    )  # of the same time
+    light.write_bytes(light.read_bytes()[:5760] + bytes(status.st_size - 5760))  # of the same time
     os.utime(light, ns=(status.st_atime_ns, status.st_mtime_ns))
     run = run_snakemake(tmp_path, "--retries", "2", configfile="s.yaml", expect=1)
     assert AGAIN not in run.stderr
