@@ -30,6 +30,7 @@ PLANNER |= {
     "surroundings",
     "resources",
     "plan_masters",
+    "plan_lights",
     "plan_nights",
     "misses",
     "recipe_changes",

@@ -12,7 +12,8 @@ from darkroom.certificates import Certificate
 from darkroom.frames import Frame
 from darkroom.matching import Master
 from darkroom.measurements import Measurement
-from darkroom.plan import BadPixels, Light, Plan
+from darkroom.plan import BadPixels, Plan
+from darkroom.plan_lights import Light
 from darkroom.prepared import Job, name_safely
 from darkroom.setups import make_slug
 from darkroom.staleness import Products

@@ -23,7 +23,8 @@ from darkroom.plan_masters import MasterPlanner, Refusal
 from darkroom.prepared import PlanError
 
 if TYPE_CHECKING:
-    from darkroom.plan import Light, Plan
+    from darkroom.plan import Plan
+    from darkroom.plan_lights import Light
 
 Look = tuple[str, str, str, str | None]  # the kind of a master sought, the night that seeks it, its setup and filter
 

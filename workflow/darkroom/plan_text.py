@@ -12,7 +12,8 @@ from darkroom.matching import Master, Match
 from darkroom.measurements import Source
 from darkroom.misses import Miss
 from darkroom.night_choice import name_nights
-from darkroom.plan import Light, Plan
+from darkroom.plan import Plan
+from darkroom.plan_lights import Light
 from darkroom.plan_nights import list_shown_frames
 from darkroom.texts import make_printable
 

@@ -15,7 +15,8 @@ from darkroom.fingerprints import fingerprint_script
 from darkroom.frames import Frame
 from darkroom.matching import Master, Match
 from darkroom.measurements import Measurement, Source
-from darkroom.plan import BadPixels, Light, Plan
+from darkroom.plan import BadPixels, Plan
+from darkroom.plan_lights import Light
 from darkroom.stamps import digest_recipe
 
 SCRIPTS = {
