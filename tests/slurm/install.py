@@ -50,7 +50,7 @@ def install() -> str:
                 ["apt-get", "-q", *command], env=environment, capture_output=True, text=True, timeout=LIMIT
             )
         if done.returncode:
-            return f"apt-get cannot install Slurm: {done.stderr.strip().splitlines()[-1:]}"
+            return f"apt-get cannot install Slurm: {' '.join(done.stderr.split())[-300:]}"
     except subprocess.TimeoutExpired:
         return f"apt-get did not install Slurm within {LIMIT} s"
     finally:
