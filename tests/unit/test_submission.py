@@ -31,23 +31,48 @@ def group(*jobs):
 def test_masters_of_a_night_and_setup_go_together_and_lights_do_not():
     bias, dark = make_job(NIGHT, "master_bias"), make_job(NIGHT, "master_dark_60s", f"{NIGHT}/master_bias.fits")
     lights = make_job(NIGHT, "lights_V_60s_000", f"{NIGHT}/master_dark_60s.fits")
-    other = make_job(OTHER, "master_bias")
-    found = group(bias, dark, lights, other)
+    others = make_job(OTHER, "master_bias"), make_job(OTHER, "flat", f"{OTHER}/master_bias.fits")
+    found = group(bias, dark, lights, *others)
     assert found[bias.name] == found[dark.name] != ""
     assert found[lights.name] == ""
-    assert found[other.name] not in ("", found[bias.name])
+    assert found[others[0].name] == found[others[1].name] != ""
+    assert found[others[0].name] != found[bias.name]
 
 
-def test_master_that_needs_one_of_another_night_goes_alone():
-    """Or two nights that lend each other masters would each wait for the whole of the other."""
-    bias = make_job(NIGHT, "master_bias")
-    dark = make_job(NIGHT, "master_dark_60s", f"{OTHER}/master_bias.fits")
-    flat = make_job(NIGHT, "flat", f"{NIGHT}/master_dark_60s.fits", f"{OTHER}/master_bias.fits")
-    other = make_job(OTHER, "master_bias")
-    found = group(bias, dark, flat, other)
-    assert found[dark.name] == found[flat.name] == ""
-    assert found[bias.name] != ""
-    assert found[other.name] != ""
+def test_what_needs_a_master_of_another_night_waits_for_that_alone():
+    bias, flat = make_job(NIGHT, "master_bias"), make_job(NIGHT, "flat", f"{NIGHT}/master_bias.fits")
+    others = make_job(OTHER, "master_bias"), make_job(OTHER, "flat", f"{OTHER}/master_bias.fits")
+    check = make_job(OTHER, "check", f"{OTHER}/flat.fits", f"{NIGHT}/flat.fits")
+    pixels = make_job(OTHER, "bad_pixels", f"{OTHER}/check.fits")
+    found = group(bias, flat, *others, check, pixels)
+    assert found[check.name] == found[pixels.name]
+    assert len(set(found.values())) == 3
+    assert "" not in found.values()
+
+
+def test_job_that_would_be_alone_is_in_no_group():
+    assert group(make_job(NIGHT, "master_bias")) == {f"{NIGHT}/master_bias": ""}
+
+
+@given(st.data())
+def test_groups_never_wait_for_each_other(data):
+    """Whatever nights lend each other: a group is to be begun once all groups that it needs are done."""
+    jobs = []
+    for number in range(data.draw(st.integers(2, 12))):
+        needs = data.draw(st.sets(st.sampled_from(range(number)), max_size=3)) if number else set()
+        place = data.draw(st.sampled_from([NIGHT, OTHER, "2024-03-12/camera"]))
+        jobs.append(make_job(place, f"master_{number}", *(jobs[one].products[0] for one in needs)))
+    found = group(*jobs)
+    makers = {job.products[0]: job for job in jobs}
+    unit = {job.name: found[job.name] or job.name for job in jobs}
+    waiting = {name: set() for name in unit.values()}
+    for job in jobs:
+        waiting[unit[job.name]] |= {unit[makers[path].name] for path in job.needs} - {unit[job.name]}
+    while waiting:
+        ready = [name for name, needed in waiting.items() if not needed & waiting.keys()]
+        assert ready, f"these wait for each other: {waiting}"
+        for name in ready:
+            del waiting[name]
 
 
 @pytest.mark.parametrize(("more", "together"), [(0, True), (1, False)])

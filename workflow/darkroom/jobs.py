@@ -46,8 +46,8 @@ def plan_jobs(plan: Plan, products: Products, settings: dict[str, Any]) -> list[
     below = {job.name: _list_below(job, makers, products) for job in jobs}
     for job in jobs:
         job.needs = below[job.name]
-    _mark_due(jobs, makers, products, set(plan.targets))
     group_jobs(jobs, makers)
+    _mark_due(jobs, makers, products, set(plan.targets))
     return jobs
 
 
@@ -92,18 +92,30 @@ def share_out(lights: list[Light], most: int) -> Iterator[list[Light]]:
 def group_jobs(jobs: list[Job], makers: dict[str, Job]) -> None:
     """Have the masters of a night and setup, and what belongs to them, submitted to a cluster as one.
 
-    A job there costs several seconds, and a chain of them as many waits; the work on a master is a second or two. Only
-    what depends on nothing outside is part of it, or groups might have to wait for each other.
+    A job there costs several seconds, and a chain of them as many waits; the work on a master is a second or two.
+    What needs masters of another night waits for those, in a second group: so the nights are made side by side, and no
+    two groups ever wait for each other.
     """
-    groups: dict[str, list[Job]] = defaultdict(list)
+    groups: dict[tuple[str, int], list[Job]] = defaultdict(list)
+    tiers: dict[str, int] = {}
     for job in jobs:
-        place = _find_place(job)
-        if job.kind != "calibrate_lights" and all(_find_place(makers[path]) == place for path in job.needs):
-            groups[place].append(job)
-    for place, members in groups.items():
-        if sum(job.pixels * len(job.frames) for job in members) <= MOST_TOGETHER:
+        if job.kind != "calibrate_lights":
+            groups[_find_place(job), _find_tier(job, makers, tiers)].append(job)
+    for (place, tier), members in groups.items():
+        if len(members) > 1 and sum(job.pixels * len(job.frames) for job in members) <= MOST_TOGETHER:
             for job in members:
-                job.group = name_safely("masters_" + place)
+                job.group = name_safely(f"masters_{tier}_{place}" if tier else f"masters_{place}")
+
+
+def _find_tier(job: Job, makers: dict[str, Job], known: dict[str, int]) -> int:
+    """Return how many times one changes to another night or setup on the way from raw frames to a job."""
+    if job.name not in known:
+        place = _find_place(job)
+        needed = [makers[path] for path in job.needs]
+        known[job.name] = max(
+            (_find_tier(other, makers, known) + (_find_place(other) != place) for other in needed), default=0
+        )
+    return known[job.name]
 
 
 def _find_place(job: Job) -> str:
