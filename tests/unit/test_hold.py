@@ -139,6 +139,23 @@ def test_damaged_file_is_no_hold_once_nobody_writes_it(tmp_path, content):
     assert Hold(tmp_path).take() is None
 
 
+def test_link_to_nowhere_is_no_hold(tmp_path):
+    path = tmp_path / FILE
+    path.parent.mkdir()
+    path.symlink_to("nowhere")
+    assert Hold(tmp_path).take() is None
+    assert not path.is_symlink()
+
+
+def test_folder_in_its_place_is_said_to_be_in_the_way(tmp_path):
+    path = tmp_path / FILE
+    (path / "more").mkdir(parents=True)
+    os.utime(path, (time.time() - 60,) * 2)
+    with pytest.raises(OSError, match="directory") as error:
+        Hold(tmp_path).take()
+    assert str(path) in (str(error.value.filename), str(error.value.filename2))
+
+
 @pytest.mark.parametrize("links", [True, False])
 def test_of_many_at_once_one_has_it(tmp_path, monkeypatch, links):
     def refuse(*args):

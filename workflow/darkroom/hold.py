@@ -113,7 +113,7 @@ class Hold:
             return False
         try:
             holder, _ = _read(self.path)
-            still = self.path.exists() and (holder and holder.token) == (killed and killed.token)
+            still = os.path.lexists(self.path) and (holder and holder.token) == (killed and killed.token)
             if still:
                 write_whole(self.path, json.dumps(vars(self.holder)))
             return still
