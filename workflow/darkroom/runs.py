@@ -44,9 +44,8 @@ class Run:
         except ResultsInUse as problem:
             sys.exit(f"darkroom: {problem}")
         except OSError as error:
-            sys.exit(
-                f"darkroom: {error.filename2 or error.filename}: {error.strerror}; make way or room there, and run again"
-            )
+            where = error.filename2 or error.filename
+            sys.exit(f"darkroom: {where}: {error.strerror}; make way or room there, and run again")
         self.hold = hold
         remove_abandoned({(self.results / path).parent for job in self.nights.jobs.values() for path in job.products})
         if killed and (killed.queue or self.workflow.non_local_exec):
