@@ -80,7 +80,7 @@ def test_hold_of_a_killed_process_is_taken_over(tmp_path):
 
 def test_another_process_of_the_same_number_is_not_taken_for_the_run(tmp_path):
     Hold(tmp_path).take()
-    rewrite(tmp_path, born="another boot 12345")
+    rewrite(tmp_path, born="12345")
     assert Hold(tmp_path).take().process == os.getpid()
 
 
@@ -98,6 +98,45 @@ def test_run_on_another_host_that_is_silent_is_taken_for_dead(tmp_path):
     killed = Hold(tmp_path).take()
     assert "login2" in describe_killed(killed)
     assert "scancel --name=abc" in describe_killed(killed)
+
+
+@pytest.mark.parametrize(("age", "lives"), [(0, True), (hold.SILENCE + 60, False)])
+@pytest.mark.parametrize("hidden", [{"world": {**hold._identify_world(), "processes": "others"}}, {"process": 1}])
+def test_run_whose_process_cannot_be_looked_at_is_judged_by_its_signs(tmp_path, monkeypatch, age, lives, hidden):
+    """In another container of the same name, or that of another user, where those are hidden."""
+
+    def refuse(process, signal):
+        raise PermissionError
+
+    Hold(tmp_path).take()
+    rewrite(tmp_path, age, **hidden)
+    if "process" in hidden:
+        monkeypatch.setattr(os, "kill", refuse)
+        look = Path.read_text
+        monkeypatch.setattr(
+            Path,
+            "read_text",
+            lambda path, **how: look(path, **how) if str(path) != "/proc/1/stat" else look(path / "no"),
+        )
+    if lives:
+        with pytest.raises(ResultsInUse):
+            Hold(tmp_path).take()
+    else:
+        assert Hold(tmp_path).take() is not None
+
+
+def test_run_before_the_host_was_started_again_is_dead(tmp_path):
+    Hold(tmp_path).take()
+    rewrite(tmp_path, world={**hold._identify_world(), "boot": "the one before"})
+    assert Hold(tmp_path).take() is not None
+
+
+@pytest.mark.parametrize("world", [{}, {"machine": "another of the same name"}, {"machine": "", "boot": "other"}])
+def test_host_of_the_same_name_may_be_another(tmp_path, world):
+    Hold(tmp_path).take()
+    rewrite(tmp_path, world=world)
+    with pytest.raises(ResultsInUse):
+        Hold(tmp_path).take()
 
 
 def test_signs_of_life_are_given(tmp_path, monkeypatch):

@@ -58,7 +58,9 @@ def test_run_removes_the_recipes_of_former_plans_alone(tmp_path):
     assert not (tmp_path / FILE).exists()
 
 
-@pytest.mark.parametrize(("dryrun", "rules"), [(True, {"make_master_bias"}), (False, {"plan"}), (False, set())])
+@pytest.mark.parametrize(
+    ("dryrun", "rules"), [(True, {"make_master_bias"}), (False, {"plan", "total"}), (False, set())]
+)
 def test_what_makes_nothing_takes_nothing(tmp_path, dryrun, rules):
     former = write_recipe(tmp_path, "master_bias.0.json")
     make_run(tmp_path, JOB, dryrun=dryrun).begin(rules)
@@ -67,10 +69,10 @@ def test_what_makes_nothing_takes_nothing(tmp_path, dryrun, rules):
 
 
 def test_second_run_ends_with_one_line_and_changes_nothing(tmp_path):
-    make_run(tmp_path, JOB).begin({"all"})
+    make_run(tmp_path, JOB).begin({"all", "total"})
     table = (tmp_path / ".cache" / "jobs.json").read_bytes()
     with pytest.raises(SystemExit) as end:
-        make_run(tmp_path).begin({"all"})
+        make_run(tmp_path).begin({"all", "total"})
     assert end.value.code.startswith(f"darkroom: {tmp_path}: in use by a run of ")
     assert "\n" not in end.value.code
     assert (tmp_path / ".cache" / "jobs.json").read_bytes() == table
@@ -78,12 +80,12 @@ def test_second_run_ends_with_one_line_and_changes_nothing(tmp_path):
 
 def test_jobs_on_a_cluster_read_what_the_run_planned(tmp_path):
     run = make_run(tmp_path, JOB)
-    run.begin({"all"})
+    run.begin({"all", "total"})
     assert read_job_table({"results": str(tmp_path)}) == run.nights
 
 
 def test_local_run_writes_no_table_for_jobs_elsewhere(tmp_path):
-    make_run(tmp_path, JOB, cluster=False).begin({"all"})
+    make_run(tmp_path, JOB, cluster=False).begin({"all", "total"})
     assert not (tmp_path / ".cache" / "jobs.json").exists()
 
 
@@ -94,7 +96,7 @@ def test_run_removes_temporary_files_that_nobody_writes_to(tmp_path):
     for path in (old, new, product):
         path.touch()
     os.utime(old, (time.time() - ABANDONED - 60,) * 2)
-    make_run(tmp_path, JOB).begin({"all"})
+    make_run(tmp_path, JOB).begin({"all", "total"})
     assert not old.exists()
     assert new.exists()
     assert product.exists()
@@ -112,7 +114,7 @@ def test_job_of_a_former_plan_writes_nothing(tmp_path, write):
     product.parent.mkdir(parents=True)
     product.write_text("by the new run")
     recipe = read_recipe_file(str(file))
-    make_run(tmp_path, JOB).begin({"all"})
+    make_run(tmp_path, JOB).begin({"all", "total"})
     with pytest.raises(JobProblem, match=f"{product}: not written, for it was planned anew"):
         write(str(product), recipe)
     assert product.read_text() == "by the new run"
@@ -121,7 +123,7 @@ def test_job_of_a_former_plan_writes_nothing(tmp_path, write):
 
 def test_job_of_the_plan_writes(tmp_path):
     recipe = read_recipe_file(str(write_recipe(tmp_path, "master_bias.1.json")))
-    make_run(tmp_path, JOB).begin({"all"})
+    make_run(tmp_path, JOB).begin({"all", "total"})
     write_figures(str(tmp_path / "figures.json"), {}, recipe)
     assert (tmp_path / "figures.json").exists()
 

@@ -41,8 +41,9 @@ class Holder:
     token: str
     user: str
     host: str
+    world: dict[str, str]
     process: int
-    born: str
+    born: str | None
     folder: str
     since: str
     queue: str = ""
@@ -60,6 +61,7 @@ class Hold:
             token=secrets.token_hex(8),
             user=_find_user(),
             host=socket.gethostname(),
+            world=_identify_world(),
             process=os.getpid(),
             born=_find_birth(os.getpid()),
             folder=os.getcwd(),
@@ -143,7 +145,7 @@ class Hold:
         return holder is not None and holder.token == self.holder.token
 
     def _refuse(self, holder: Holder) -> str:
-        away = "" if holder.host == self.holder.host else f", or, if that is no more, remove {self.path}"
+        away = "" if _is_here(holder) else f", or, if that is no more, remove {self.path}"
         return (
             f"{self.path.parents[1]}: in use by a run of {holder}; wait for its end{away}, "
             "or name another folder (--config results=FOLDER)"
@@ -176,28 +178,49 @@ def _read(path: Path, now: float = 0.0) -> tuple[Holder | None, float]:
 
 
 def _lives(holder: Holder, age: float) -> bool:
-    if holder.host == socket.gethostname():
-        return bool(holder.born) and _find_birth(holder.process) == holder.born
-    return age < SILENCE
+    if _was_here_before(holder):
+        return False
+    birth = _find_birth(holder.process) if _is_here(holder) else None
+    return age < SILENCE if birth is None else birth == holder.born
 
 
-def _find_birth(process: int) -> str:
-    """Return what tells a process from one of the same number later on; nothing if there is none."""
+def _is_here(holder: Holder) -> bool:
+    """Whether the number of the run's process means something here."""
+    return (holder.host, holder.world) == (socket.gethostname(), _identify_world())
+
+
+def _was_here_before(holder: Holder) -> bool:
+    """Whether this host was started again since."""
+    here, there = _identify_world(), holder.world
+    return bool(here.get("machine")) and here["machine"] == there.get("machine") and here["boot"] != there.get("boot")
+
+
+def _identify_world() -> dict[str, str]:
+    """Return what tells this host, its last start, and this container, from others of the same name."""
+    world = {}
+    for name, path in (("machine", "/etc/machine-id"), ("boot", "/proc/sys/kernel/random/boot_id")):
+        with contextlib.suppress(OSError):  # not Linux, or a container that has none
+            world[name] = Path(path).read_text(encoding="ascii", errors="replace").strip()
+    with contextlib.suppress(OSError):
+        world["processes"] = os.readlink("/proc/self/ns/pid")
+    return world
+
+
+def _find_birth(process: int) -> str | None:
+    """Return what tells a process from others of the same number: "" if there is none, None if it cannot be told."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        return "" if fields[0] in "ZX" else f"{boot} {fields[19]}"
-    except OSError:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+        fields = text.rpartition(")")[2].split()
+        return "" if fields[0] in "ZX" else fields[19]
+    except OSError:  # none, or that of another user, where those are hidden, or not Linux
         pass
-    if os.path.exists("/proc/self/stat"):
-        return ""
-    try:  # not Linux
+    try:
         os.kill(process, 0)
     except ProcessLookupError:
         return ""
-    except OSError:  # there, and not ours
+    except OSError:
         pass
-    return "there"
+    return None
 
 
 def _find_user() -> str:

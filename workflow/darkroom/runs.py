@@ -15,6 +15,7 @@ from darkroom.whole_files import END
 
 ABANDONED = 3600.0  # s after which nobody writes to a temporary file any more
 READ_ONLY = {"plan"}  # rules that only read the results folder
+TOTAL = "total"  # what Snakemake counts beside its rules
 
 
 class Run:
@@ -29,7 +30,7 @@ class Run:
 
     def begin(self, rules: Iterable[str]) -> None:
         """Take the results folder, and make it ready for jobs of these rules; end here if another run has it."""
-        if self.workflow.dryrun or set(rules) <= READ_ONLY:
+        if self.workflow.dryrun or set(rules) <= READ_ONLY | {TOTAL}:
             return
         hold = Hold(self.results)
         try:
