@@ -2,8 +2,9 @@
 import gc
 import sys
 from collections import Counter
+from pathlib import Path
 
-from darkroom.asked import is_asked_of_job, is_dry_run, makes_what_is_due, only_names_jobs, submits
+from darkroom.asked import is_asked_of_job, is_dry_run, keep_going, makes_what_is_due, only_names_jobs, submits
 from darkroom.prepared import PlanError, read_job_table
 from darkroom.resources import count_threads, estimate_memory_mb, estimate_minutes
 from darkroom.settings import SettingsError
@@ -16,6 +17,7 @@ SUBMITS = submits(workflow)
 if not IS_JOB:
     from darkroom.prepare import prepare
     from darkroom.progress import follow, warn
+    from darkroom.runs import refuse_to_delete
     from darkroom.summary import summarise
     from darkroom.warm import WarmProcess
 
@@ -30,7 +32,8 @@ try:
 except (PlanError, SettingsError) as problems:
     sys.exit(f"darkroom: {problems}")
 except OSError as error:  # a disk that is full, a folder that is not to be written to, a file in the way
-    sys.exit(f"darkroom: {error.filename}: {error.strerror}; make way or room there, and run again")
+    where = error.filename or config.get("results", "results")
+    sys.exit(f"darkroom: {where}: {error.strerror}; make way or room there, and run again")
 
 gc.freeze()
 gc.enable()
@@ -165,7 +168,10 @@ wildcard_constraints:
     master=r"[^/]+",
 
 
-if not IS_JOB:
+if IS_JOB:
+    keep_going(workflow)
+else:
+    refuse_to_delete(Path(RESULTS))
     warn(NIGHTS)
     PROGRESS = follow(NIGHTS, workflow, WARM)
 

@@ -1,6 +1,7 @@
 """What nights cost on this machine and on a real Slurm: ``python -m tests.slurm.compare [--nights 10]``.
 
-Prints a table in Markdown. The frames are small, so that it tells what jobs cost by themselves.
+Prints tables in Markdown. The frames are small, so that it tells what jobs cost by themselves; those of ``--bench
+standard`` or ``--bench long`` are the nights of `tests.bench`, of 2048 x 2048 pixels, and tell what they cost in all.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 
+from tests.bench.night import NIGHTS, write_night
 from tests.slurm.cluster import Cluster
 from tests.slurm.configuration import Knobs
 from tests.slurm.install import find_obstacle, install
@@ -19,6 +21,7 @@ from tests.slurm.nights import write_nights
 from tests.slurm.runs import PROFILES, Run, digest_products, start_run, submit
 
 LIMIT = 1200.0  # s for one run
+KNOBS = Knobs(memory=16000, accounting=True, memory_kills=True)  # held to the memory that they ask for
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,21 @@ def read_cpu(cluster: Cluster, folder: Path) -> float:
     return cluster.read_cpu_seconds(jobs)
 
 
+def tabulate_jobs(cluster: Cluster, folder: Path) -> str:
+    """Return what each job of a run asked for and took, as a table in Markdown."""
+    lines = [
+        "| job | CPUs | memory asked, MB | taken, MB | minutes asked | wall s | CPU s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for job in cluster.list_jobs(folder):
+        fields = "ReqCPUS,ReqMem,MaxRSS,TimelimitRaw,ElapsedRaw,TotalCPU"
+        steps = [line.split("|") for line in cluster.ask("sacct", "-nPj", str(job.id), "-o", fields).splitlines()]
+        cpus, asked, _, minutes, seconds, processor = steps[0]
+        taken = sum(int(step[2].rstrip("K")) for step in steps if step[2].endswith("K")) / 1024
+        lines.append(f"| {job.id} | {cpus} | {asked.rstrip('M')} | {taken:.0f} | {minutes} | {seconds} | {processor} |")
+    return "\n".join(lines)
+
+
 def make_table(costs: Sequence[Cost]) -> str:
     """Return the costs as a table in Markdown."""
     lines = [
@@ -88,16 +106,23 @@ def make_table(costs: Sequence[Cost]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compare a local run with a real Slurm on this machine.")
     parser.add_argument("--nights", type=int, default=10, help="nights of 40 frames")
+    parser.add_argument("--bench", choices=NIGHTS, help="instead, one of the nights of tests.bench")
     options = parser.parse_args()
     obstacle = install() or find_obstacle()
     if obstacle:
         print(f"skipped: {obstacle}")
         return 0
-    with tempfile.TemporaryDirectory(prefix="darkroom-compare-") as name, Cluster(Knobs(accounting=True)) as cluster:
+    with tempfile.TemporaryDirectory(prefix="darkroom-compare-") as name, Cluster(KNOBS) as cluster:
         folder = Path(name).resolve()
-        frames = write_nights(folder / "raw", options.nights)
-        print(f"{options.nights} nights, {frames} frames; {cluster.knobs.nodes} virtual nodes on one machine\n")
+        if options.bench:
+            write_night(NIGHTS[options.bench], folder / "raw")
+        else:
+            write_nights(folder / "raw", options.nights)
+        frames = len(list((folder / "raw").rglob("*.fits")))
+        print(f"{frames} frames; {cluster.knobs.nodes} virtual nodes on one machine\n")
         print(make_table(compare(cluster, folder / "raw", folder)))
+        if options.bench:
+            print("", tabulate_jobs(cluster, folder / "slurm"), sep="\n")
     return 0
 
 

@@ -131,6 +131,21 @@ def test_run_before_the_host_was_started_again_is_dead(tmp_path):
     assert Hold(tmp_path).take() is not None
 
 
+def test_hosts_of_one_image_are_not_one_host(tmp_path):
+    """Nodes without disks may all have the same machine-id."""
+    Hold(tmp_path).take()
+    rewrite(tmp_path, host="login2", world={**hold._identify_world(), "boot": "its own"})
+    with pytest.raises(ResultsInUse):
+        Hold(tmp_path).take()
+
+
+def test_file_of_a_later_version_is_understood(tmp_path):
+    Hold(tmp_path).take()
+    rewrite(tmp_path, news="that this version knows nothing of", age=60)
+    with pytest.raises(ResultsInUse):
+        Hold(tmp_path).take()
+
+
 @pytest.mark.parametrize("world", [{}, {"machine": "another of the same name"}, {"machine": "", "boot": "other"}])
 def test_host_of_the_same_name_may_be_another(tmp_path, world):
     Hold(tmp_path).take()

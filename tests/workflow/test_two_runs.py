@@ -72,6 +72,11 @@ def test_second_run_is_refused_with_one_line(tmp_path: Path, first: subprocess.P
     assert "This was a dry-run" in run_second(tmp_path, "-n").stdout
     assert "LIGHTS" in run_second(tmp_path, "plan").stdout
 
+    left = sorted((tmp_path / "results").rglob("*.json"))
+    refused = run_second(tmp_path, "--delete-all-output", expect=1)
+    assert "nothing is deleted" in refused.stderr
+    assert sorted((tmp_path / "results").rglob("*.json")) == left
+
     (tmp_path / "go").touch()
     assert first.wait(60) == 0, (tmp_path / "one.log").read_text()
     assert not (tmp_path / "results" / FILE).exists()

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Any
 
+from snakemake_interface_logger_plugins.common import LogEvent
+
 JOB_LIMIT = 100, 1  # Snakemake's own: jobs started, in seconds
 DRY_RUN = {"-n", "--dry-run", "--dryrun"}
+DELETING = {"--delete-all-output", "--delete-temp-output"}
 
 
 def is_dry_run() -> bool:
     """Whether the command line asks for a dry run; Snakemake tells only after parsing."""
     return not DRY_RUN.isdisjoint(sys.argv)
+
+
+def deletes() -> bool:
+    """Whether the command line asks to delete products, and not to name them only."""
+    return not DELETING.isdisjoint(sys.argv) and not is_dry_run()
 
 
 def submits(workflow: Any) -> bool:
@@ -63,3 +72,18 @@ def give_up(workflow: Any, number: int) -> None:
         members = running.jobs if running.is_group() else [running]
         if number in (workflow.dag.jobid(job) for job in members):
             running.attempt = running.restart_times + 1
+
+
+def keep_going(workflow: Any) -> None:
+    """Have a job on a cluster that is a group make what it can of it, though one of its members fails.
+
+    Snakemake 9.27 does not hand ``--keep-going`` over to it.
+    """
+    from snakemake.logging import logger
+
+    def keep_going_then(record: logging.LogRecord) -> bool:
+        if getattr(record, "event", None) == LogEvent.WORKFLOW_STARTED:  # known only now, after parsing
+            workflow.execution_settings.keep_going = True
+        return True
+
+    logger.addFilter(keep_going_then)

@@ -17,7 +17,7 @@ import secrets
 import socket
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -122,6 +122,11 @@ class Hold:
         finally:
             claim.unlink(missing_ok=True)
 
+    def find_holder(self) -> Holder | None:
+        """Return another run that has the folder, if there is one."""
+        holder, age = _read(self.path, now=time.time())
+        return holder if holder is not None and holder.token != self.holder.token and _lives(holder, age) else None
+
     def name_queue(self, queue: str) -> None:
         """Note what the jobs on a cluster are called, for who comes after a run that was killed."""
         self.holder.queue = queue
@@ -172,7 +177,8 @@ def _read(path: Path, now: float = 0.0) -> tuple[Holder | None, float]:
     age = float("inf")
     try:
         age = now - path.stat().st_mtime
-        return Holder(**json.loads(path.read_text(encoding="utf-8"))), age
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return Holder(**{field.name: record[field.name] for field in fields(Holder) if field.name in record}), age
     except (OSError, ValueError, TypeError):
         return None, age
 
@@ -192,7 +198,8 @@ def _is_here(holder: Holder) -> bool:
 def _was_here_before(holder: Holder) -> bool:
     """Whether this host was started again since."""
     here, there = _identify_world(), holder.world
-    return bool(here.get("machine")) and here["machine"] == there.get("machine") and here["boot"] != there.get("boot")
+    same = holder.host == socket.gethostname() and here.get("machine") == there.get("machine")
+    return same and bool(here.get("machine")) and here.get("boot") != there.get("boot")
 
 
 def _identify_world() -> dict[str, str]:

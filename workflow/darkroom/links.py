@@ -11,20 +11,28 @@ from darkroom.whole_files import replace_whole
 LINKS = ".links"
 
 
+UNSAFE = "'\"$`\\!"  # what a shell reads in names that hold quotes, which Snakemake puts into others
+
+
 def is_awkward(path: str) -> bool:
     """Whether Snakemake would take part of a path for a wildcard ({word}), or refuse it (line breaks, no UTF-8)."""
     return "{" in path or not path.isprintable()
 
 
+def is_unsafe(path: str) -> bool:
+    """Whether a path is awkward, or the shell of a cluster's job would execute a part of it."""
+    return is_awkward(path) or any(character in path for character in UNSAFE)
+
+
 def link_awkward(paths: list[str], results: Path) -> list[str]:
-    """Return paths that name the same files, those that are awkward by way of a link below results.
+    """Return paths that name the same files, those that are awkward or unsafe by way of a link below results.
 
     Raises
     ------
     OSError
         If a link cannot be made.
     """
-    return [_link(path, results / LINKS) if is_awkward(path) else path for path in paths]
+    return [_link(path, results / LINKS) if is_unsafe(path) else path for path in paths]
 
 
 def name_target(path: str) -> str:

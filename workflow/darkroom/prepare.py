@@ -13,7 +13,7 @@ from typing import Any
 from darkroom.findings import Findings
 from darkroom.frames import COLUMNS, Frame, index_frames, is_excluded, table_rows
 from darkroom.jobs import plan_jobs
-from darkroom.links import link_awkward
+from darkroom.links import UNSAFE, is_unsafe, link_awkward
 from darkroom.plan import Plan, make_plan
 from darkroom.plan_text import describe_plan, list_notes, list_problems, plan_rows
 from darkroom.prepared import CACHE, Job, PlanError, Prepared
@@ -37,6 +37,8 @@ def prepare(config: dict[str, Any], submits: bool = False) -> Prepared:
     """
     settings = check_settings(config)
     raw = _find_raw_folders(settings["raw"])
+    if submits:
+        _demand_plain_names(settings)
     results = Path(os.path.abspath(settings["results"]))
     _keep_apart(results, raw)
     _make_writable(results)
@@ -105,6 +107,20 @@ def _find_raw_folders(raw: str | list[str]) -> list[Path]:
     if problems:
         raise PlanError("\n".join(problems))
     return folders
+
+
+def _demand_plain_names(settings: dict[str, Any]) -> None:
+    """Refuse folders whose names the shell of a cluster's job would read; Snakemake hands them on in its command."""
+    raw = [settings["raw"]] if isinstance(settings["raw"], str) else settings["raw"]
+    problems = [
+        f"config.yaml: {key}: {name} holds a character that the shell of a cluster's job would read (one of {UNSAFE}); "
+        "rename it, or name a link to it"
+        for key, names in (("raw", raw), ("results", [settings["results"]]))
+        for name in names
+        if is_unsafe(name)
+    ]
+    if problems:
+        raise PlanError("\n".join(problems))
 
 
 def _keep_apart(results: Path, raw: list[Path]) -> None:

@@ -7,7 +7,6 @@ import re
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any, TextIO
 
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -134,7 +133,7 @@ class ProgressHandler(logging.Handler):
             job = self.by_number.pop(record.__dict__["job_id"], None)
             if job:
                 self.read += job.weight
-        elif record.levelno >= logging.ERROR:
+        elif record.levelno >= logging.ERROR and "MissingOutput" not in record.getMessage():
             for path in MISSING.findall(record.getMessage()):
                 print(f"darkroom: {path}: gone since the plan was made; run snakemake again", file=self.stream)
         elif event == LogEvent.PROGRESS and not self.silent:
@@ -167,9 +166,11 @@ class ProgressHandler(logging.Handler):
             run.workflow.scheduler.keepgoing = False  # what runs still ends, nothing else begins
 
     def list_silent(self) -> list[Job]:
-        """Return the jobs that failed, and did not say why."""
-        results = self.run.results if self.run else Path()
-        failed = {job.name: job for job in self.failed}
+        """Return the jobs that failed, and did not say why; not those of a group that waited for another member."""
+        if self.run is None:
+            return []
+        results = self.run.results
+        failed = {job.name: job for job in self.failed if all((results / path).exists() for path in job.needs)}
         return [job for job in failed.values() if not read_problems(results / job.log) and not job.is_made(results)]
 
     def stop(self, number: int, frame: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from darkroom.asked import deletes
 from darkroom.hold import Hold, ResultsInUse, describe_killed
 from darkroom.prepared import Prepared, write_job_table
 from darkroom.staleness import RECIPES
@@ -45,7 +46,7 @@ class Run:
         except ResultsInUse as problem:
             sys.exit(f"darkroom: {problem}")
         except OSError as error:
-            where = error.filename2 or error.filename
+            where = error.filename2 or error.filename or self.results
             sys.exit(f"darkroom: {where}: {error.strerror}; make way or room there, and run again")
         self.hold = hold
         remove_abandoned({(self.results / path).parent for job in self.nights.jobs.values() for path in job.products})
@@ -56,6 +57,13 @@ class Run:
         """Leave the results folder to the next run."""
         if self.hold:
             self.hold.release()
+
+
+def refuse_to_delete(results: Path) -> None:
+    """End here if another run has the results folder, and Snakemake was asked to delete what is in it."""
+    holder = Hold(results).find_holder() if deletes() else None
+    if holder:
+        sys.exit(f"darkroom: {results}: in use by a run of {holder}; nothing is deleted")
 
 
 def remove_former_recipes(results: Path, planned: set[str]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import math
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +57,11 @@ def _run_again(run: Run | None) -> None:
     if run:
         run.end()
     command = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--nolock"]
-    sys.exit(subprocess.run(command, check=False, cwd=_find_start()).returncode)
+    process = subprocess.Popen(command, cwd=_find_start())
+    signal.signal(signal.SIGTERM, lambda number, frame: process.terminate())
+    while True:  # Ctrl-C is for the new run, which ends what it has begun
+        with contextlib.suppress(KeyboardInterrupt):
+            sys.exit(process.wait())
 
 
 def _find_start() -> Path | None:

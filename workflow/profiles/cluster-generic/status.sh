@@ -13,7 +13,7 @@
 # A job that is over and that nobody knows counts as failed, and is submitted again. Nothing is lost by it but the time
 # of that job: the same recipe makes the same bytes. 'success' could leave an older product in the place of a new one,
 # and 'running' would wait for ever.
-job=$1
+job=${1%%;*}  # sbatch may add the name of its cluster
 logs=slurm_logs
 keep=3  # s that an answer of squeue is good for
 patience=600  # s that the accounting may lag behind; where there is none, there is nothing to wait for
