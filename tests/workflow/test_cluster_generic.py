@@ -154,3 +154,35 @@ def test_interrupted_run_cancels_its_jobs_and_can_be_started_again(night, cluste
     cluster.run(night.folder, *night.told)
     assert len(cluster.jobs) == 2
     assert read_products(night.results) == night.content
+
+
+def test_member_of_a_group_that_fails_costs_the_others_nothing(cluster, tmp_path):
+    """One frame is damaged after the plan was made; and one has a name that a shell would execute."""
+    make_night(tmp_path / "raw", flats={"V": 2, "B": 2}, lights={("V", 60.0): 1, ("B", 60.0): 1})
+    light = next((tmp_path / "raw").glob("light_B_*.fits"))
+    light.rename(light.with_name("light'$(touch PWNED)`touch PWNED`_B.fits"))
+    told = ("--config", f"raw={tmp_path}/raw", f"results={tmp_path}/results")
+    for results in ("results", "local"):
+        run_snakemake(tmp_path, "-n", config={"results": tmp_path / results})
+    damage(next((tmp_path / "raw").glob("flat_V_*.fits")))
+
+    run_snakemake(tmp_path, config={"results": tmp_path / "local"}, expect=1)
+    printed = cluster.run(tmp_path, *told, expect=1)
+    assert not list(tmp_path.rglob("PWNED"))
+    made = read_products(tmp_path / "results")
+    assert made == read_products(tmp_path / "local")
+    names = {Path(path).name for path in made}
+    assert {"master_bias.fits", "read_noise.json", "master_dark_60s.fits"} <= names
+    assert "master_flat_V.fits" not in names
+    failed = [line for line in printed.splitlines() if line.startswith("  failed: ")]
+    assert len(failed) == 1
+    assert "flat_V_00" in failed[0]
+    names = [job["name"] for job in cluster.jobs]
+    assert len(names) == len(set(names)), "a job that said why it failed was submitted again"
+
+
+def damage(path: Path) -> None:
+    """Make half of a frame zero, and leave its size and time as they were."""
+    status, content = path.stat(), path.read_bytes()
+    path.write_bytes(content[: len(content) // 2].ljust(len(content), b"\0"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
