@@ -119,7 +119,7 @@ def test_run_whose_process_cannot_be_looked_at_is_judged_by_its_signs(tmp_path, 
             lambda path, **how: look(path, **how) if str(path) != "/proc/1/stat" else look(path / "no"),
         )
     if lives:
-        with pytest.raises(ResultsInUse):
+        with pytest.raises(ResultsInUse, match=f"or, if that is no more, remove {tmp_path / FILE}, or"):
             Hold(tmp_path).take()
     else:
         assert Hold(tmp_path).take() is not None

@@ -150,7 +150,8 @@ class Hold:
         return holder is not None and holder.token == self.holder.token
 
     def _refuse(self, holder: Holder) -> str:
-        away = "" if _is_here(holder) else f", or, if that is no more, remove {self.path}"
+        known = _is_here(holder) and _find_birth(holder.process) is not None
+        away = "" if known else f", or, if that is no more, remove {self.path}"
         return (
             f"{self.path.parents[1]}: in use by a run of {holder}; wait for its end{away}, "
             "or name another folder (--config results=FOLDER)"
