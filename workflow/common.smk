@@ -4,7 +4,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from darkroom.asked import is_asked_of_job, is_dry_run, keep_going, makes_what_is_due, only_names_jobs, submits
+from darkroom.asked import find_lost_profile, is_asked_of_job, is_dry_run, keep_going, submits
+from darkroom.asked import makes_what_is_due, only_names_jobs
 from darkroom.prepared import PlanError, read_job_table
 from darkroom.resources import count_threads, estimate_memory_mb, estimate_minutes
 from darkroom.settings import SettingsError
@@ -20,6 +21,9 @@ if not IS_JOB:
     from darkroom.runs import refuse_to_delete
     from darkroom.summary import summarise
     from darkroom.warm import WarmProcess
+
+if not IS_JOB and (profile := find_lost_profile()):
+    sys.exit(f"darkroom: --workflow-profile {profile}: not there from here; give its whole path")
 
 if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
     sys.exit("darkroom: --cores 0: nothing can run on no cores; give 1 or more, or 'all'")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -21,6 +23,18 @@ def is_dry_run() -> bool:
 def deletes() -> bool:
     """Whether the command line asks to delete products, and not to name them only."""
     return not DELETING.isdisjoint(sys.argv) and not is_dry_run()
+
+
+def find_lost_profile() -> str | None:
+    """Return the path of a profile that the command line names and that is not there, which Snakemake passes over."""
+    values = [
+        argument.partition("=")[2] or "".join(sys.argv[number + 1 : number + 2])
+        for number, argument in enumerate(sys.argv)
+        if argument == "--workflow-profile" or argument.startswith("--workflow-profile=")
+    ]
+    starts = [Path(os.environ.get("PWD", ".")), Path()]  # --directory has been followed already
+    lost = [value for value in values if "/" in value and not any((start / value).exists() for start in starts)]
+    return lost[-1] if lost else None
 
 
 def submits(workflow: Any) -> bool:
