@@ -142,8 +142,8 @@ def minutes_of(job):
 
 
 def group_of(product):
-    """A function for `group`: what is submitted together with the job that makes a product; locally it is no matter."""
-    return lambda wildcards: find_job(wildcards, product).group or None if SUBMITS else None
+    """A function for `group`: what is submitted together with the job that makes a product; nothing in a local run."""
+    return (lambda wildcards: find_job(wildcards, product).group or None) if SUBMITS else None
 
 
 def threads_for(product):

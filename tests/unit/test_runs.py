@@ -18,9 +18,8 @@ from darkroom.products import write_figures, write_product
 from darkroom.runs import ABANDONED, Run
 from darkroom.whole_files import END, name_temporary, replace_whole
 
-JOB = Job(
-    "make_master_bias", "n/s/master_bias", ["n/s/master_bias.fits"], ".recipes/n/s/master_bias.1.json", [], [], True, 4
-)
+RECIPE = ".recipes/n/s/master_bias.1.json"
+JOB = Job("make_master_bias", "n/s/master_bias", ["n/s/master_bias.fits"], RECIPE, [], [], True, 4, due=True)
 
 
 def make_prepared(results, *jobs):

@@ -218,8 +218,8 @@ def _find_birth(process: int) -> str | None:
     """Return what tells a process from others of the same number: "" if there is none, None if it cannot be told."""
     try:
         text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
-        fields = text.rpartition(")")[2].split()
-        return "" if fields[0] in "ZX" else fields[19]
+        state, *numbers = text.rpartition(")")[2].split()
+        return "" if state in "ZX" else numbers[18]  # its start, of proc(5)
     except OSError:  # none, or that of another user, where those are hidden, or not Linux
         pass
     try:

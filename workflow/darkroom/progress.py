@@ -24,12 +24,7 @@ MISSING = re.compile(r"^(.*) \(missing locally", re.MULTILINE)
 STOPPED = ("Terminating processes on user request", "Will exit after finishing currently running jobs")
 QUEUE = "SLURM run ID: "  # how the plugin for Slurm tells what it calls its jobs
 # What says nothing to an observer.
-CHATTER = (
-    "Select jobs to execute...",
-    "Assuming unrestricted shared filesystem usage.",
-    "Group jobs: inactive",
-    "Reasons:",
-)
+CHATTER = ("Select jobs to execute...", "Assuming unrestricted shared filesystem usage.", "Reasons:")
 BATCHES = "calibrate_lights"  # how the rules of all batches begin, of which there may be thousands
 
 
@@ -115,7 +110,7 @@ class ProgressHandler(logging.Handler):
         """Follow what Snakemake does; an error here must not end one of its threads, or it would wait for ever."""
         try:
             self.follow(record)
-        except Exception:
+        except Exception:  # as handlers of logging do, which prints it
             self.handleError(record)
 
     def follow(self, record: logging.LogRecord) -> None:

@@ -23,7 +23,8 @@ SAMPLE = 3.5  # MB of each frame that a certificate looks at
 THREAD = 50  # MB for the bands of all frames that a thread combines
 COMBINING = {"make_master_bias", "make_master_dark", "make_master_flat", "certify_master"}
 SETTING_OUT = 5  # minutes; a node under load, a file system that is slow to wake
-SECONDS = {"calibrate_lights": 1.0}  # a megapixel of a frame, ten times what a quiet machine takes
+# Seconds for a megapixel of each frame, many times what a quiet machine takes.
+SECONDS_LIGHT = 1.0
 SECONDS_OTHERS = 0.2
 SECONDS_COSMIC_RAYS = 5.0
 WORK = 2**26  # pixels of raw frames that are worth a thread of their own
@@ -42,9 +43,9 @@ def estimate_memory_mb(job: Job, threads: int, cosmic_rays: bool, submitted: boo
 
 def estimate_minutes(job: Job, cosmic_rays: bool) -> int:
     """Return the minutes after which a job has gone astray."""
-    seconds = SECONDS.get(job.kind, SECONDS_OTHERS)
-    if cosmic_rays and job.kind == "calibrate_lights":
-        seconds += SECONDS_COSMIC_RAYS
+    seconds = SECONDS_OTHERS
+    if job.kind == "calibrate_lights":
+        seconds = SECONDS_LIGHT + (SECONDS_COSMIC_RAYS if cosmic_rays else 0)
     return SETTING_OUT + ceil(seconds * job.pixels / 1e6 * len(job.frames) / 60)
 
 

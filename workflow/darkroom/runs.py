@@ -34,22 +34,22 @@ class Run:
         if self.workflow.dryrun or set(rules) <= READ_ONLY | {TOTAL}:
             return
         hold = Hold(self.results)
+        due = [job for job in self.nights.jobs.values() if job.due]
         try:
             killed = hold.take()
             hold.name_queue(self.queue)
             if self.workflow.non_local_exec:
                 write_job_table(self.nights)
             remove_former_recipes(self.results, {job.recipe for job in self.nights.jobs.values()})
-            for job in self.nights.jobs.values():
-                if job.due:  # what it said the last time is no word on this one
-                    (self.results / job.log).unlink(missing_ok=True)
+            for job in due:  # what it said the last time is no word on this one
+                (self.results / job.log).unlink(missing_ok=True)
         except ResultsInUse as problem:
             sys.exit(f"darkroom: {problem}")
         except OSError as error:
             where = error.filename2 or error.filename or self.results
             sys.exit(f"darkroom: {where}: {error.strerror}; make way or room there, and run again")
         self.hold = hold
-        remove_abandoned({(self.results / path).parent for job in self.nights.jobs.values() for path in job.products})
+        remove_abandoned({(self.results / job.products[0]).parent for job in due})
         if killed and (killed.queue or self.workflow.non_local_exec):
             print(f"darkroom: {describe_killed(killed)}", file=sys.stderr, flush=True)
 
