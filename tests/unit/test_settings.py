@@ -15,7 +15,7 @@ SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").r
 def leaves(schema, path=()):
     """Every setting of the schema with its part of it, at every depth."""
     for key, part in schema["properties"].items():
-        if "properties" in part and (*path, key) not in [("headers", "words"), ("headers", "folders")]:
+        if "properties" in part and (*path, key) not in [("headers", kinds) for kinds in ("words", "folders", "names")]:
             yield from leaves(part, (*path, key))
         else:
             yield (*path, key), part
