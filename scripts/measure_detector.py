@@ -15,6 +15,7 @@ import numpy as np
 from darkroom.calibrate import find_slope, judge_flat, linearise, measure_level, thin_out
 from darkroom.job import report_to
 from darkroom.medians import take_median
+from darkroom.mosaics import find_mosaic, find_step
 from darkroom.noise import ROUNDING_VARIANCE, find_read_variance
 from darkroom.pairs import Measured, choose_pairs, choose_rows, combine_measured
 from darkroom.photon_transfer import measure_gain
@@ -31,6 +32,7 @@ PEDESTAL_FRAMES = 3
 
 def measure_detector(recipe: dict, raw_paths: list[str], product: str, log: TextIO) -> None:
     settings = recipe["settings"]
+    mosaic = find_mosaic(recipe)
     frames = sorted(
         zip(recipe["frames"], raw_paths, strict=True), key=lambda each: (each[0]["start"] or "", each[0]["name"])
     )
@@ -40,7 +42,7 @@ def measure_detector(recipe: dict, raw_paths: list[str], product: str, log: Text
         raw, image = read_frame(*unlit[0], settings)
         wanted = max(LEAST_PAIRS, ceil(PIXELS / prod(image.shape)))
         fewest = min(wanted, len(unlit) // 2, sum(len(own) // 2 for own in flats.values()) or wanted)
-        rows = choose_rows(image.shape, PIXELS // max(fewest, 1))
+        rows = choose_rows(image.shape, PIXELS // max(fewest, 1), find_step(recipe))
         # flats count from where the overscan is zero, the saturation from where the raw frame is
         offset = measure_level(image.read_counts(rows) - image[rows], "median")
         samples = {0: image[rows]}
@@ -54,11 +56,21 @@ def measure_detector(recipe: dict, raw_paths: list[str], product: str, log: Text
         pixel = read_out.pixel.value
         of_overscan = find_read_variance(pixel, settings["overscan"], raw.shape) - pixel**2 - ROUNDING_VARIANCE
         read_noise = read_out.find_noise(of_overscan)
-        read_flats = partial(read_good_flats, wanted=wanted, rows=rows, bias=bias, settings=settings, left_out=left_out)
+        mosaics = recipe.get("mosaic"), mosaic
+        read_flats = partial(
+            read_good_flats,
+            wanted=wanted,
+            rows=rows,
+            bias=bias,
+            settings=settings,
+            mosaics=mosaics,
+            left_out=left_out,
+        )
         for own in flats.values():
             full = settings["saturation"]
             full = None if full is None else straighten(full - offset, float(np.nanmedian(bias)), settings)
-            gains.append(measure_gain(read_flats(own), pixel * find_slope(settings["linearity"]), bias, full))
+            of_pixel = pixel * find_slope(settings["linearity"])
+            gains.append(measure_gain(read_flats(own), of_pixel, bias, full, mosaic))
     gain = combine_measured([each for each in gains if each is not None])
 
     for text in left_out:
@@ -93,7 +105,7 @@ def read_frame(frame: dict, path: str, settings: dict) -> tuple[RawImage, Prepar
 
 
 def read_good_flats(
-    flats: list, wanted: int, rows: np.ndarray, bias: np.ndarray, settings: dict, left_out: list
+    flats: list, wanted: int, rows: np.ndarray, bias: np.ndarray, settings: dict, mosaics: tuple, left_out: list
 ) -> Iterator[np.ndarray]:
     """These rows of as many pairs of flats as are wanted, of which neither is too faint or saturated."""
     given = 0
@@ -102,7 +114,7 @@ def read_good_flats(
         for frame, path in (flats[number] for number in pair):
             raw, image = read_frame(frame, path, settings)
             sample = image[rows]
-            reason = judge_flat(thin_out(raw), sample - bias, settings, settings["saturation"])
+            reason = judge_flat(thin_out(raw), sample - bias, settings, settings["saturation"], mosaics)
             if reason:
                 left_out.append(f"{frame['name']}: {reason}")
             else:

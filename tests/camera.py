@@ -15,6 +15,7 @@ SET_TEMPERATURE = -10.0  # deg C
 PIXEL_SCALE = 0.5 / 3600  # deg
 
 Signal = float | np.ndarray
+PLACES = [(slice(y, None, 2), slice(x, None, 2)) for y in (0, 1) for x in (0, 1)]  # of the colours of a mosaic
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class Camera:
     vignetting: float = 0.12  #: loss of light halfway along an edge, twice that in a corner
     saturation: int = 65535  #: ADU
     overscan: int = 0  #: columns added on the right that see no light
+    mosaic: str = ""  #: colours of the first two pixels of the first and of the second row, such as RGGB
+    #: of these four pixels, to grey light; there are no others
+    sensitivity: tuple[float, float, float, float] = (0.45, 1.0, 1.0, 0.7)
     name: str = "Simulated CCD"
     seed: int = 0  #: of the fixed patterns
 
@@ -50,7 +54,10 @@ class Camera:
         return self.dark_current / self.gain * relative
 
     def flat(self, filter: str) -> np.ndarray:
-        """Relative response through a filter (vignetting, dust, pixels); its median is exactly 1."""
+        """Relative response through a filter (vignetting, dust, pixels); its median is exactly 1.
+
+        Of a mosaic the medians of both planes of a colour are 1 in the mean.
+        """
         rng = np.random.default_rng([self.seed, 3, zlib.crc32(filter.encode())])
         y, x = self._make_grid()
         y0, x0 = rng.uniform(-0.2, 0.2, 2)
@@ -59,10 +66,26 @@ class Camera:
             y0, x0 = rng.uniform(-0.9, 0.9, 2)
             ring = (np.hypot(y - y0, x - x0) - rng.uniform(0.05, 0.1)) / 0.03
             flat *= 1 - rng.uniform(0.03, 0.08) * np.exp(-(ring**2))
+        for colour in set(self.mosaic):
+            planes = [flat[place] for place, own in zip(PLACES, self.mosaic, strict=True) if own == colour]
+            level = np.mean([np.median(plane) for plane in planes])
+            for plane in planes:
+                plane /= level
+        if self.mosaic:
+            return flat
         flat /= np.median(flat)
         # Division rounds, so the one or two middle values are set: the median is 1 to the last bit.
         flat.flat[np.argsort(flat, axis=None)[(flat.size - 1) // 2 : flat.size // 2 + 1]] = 1
         return flat
+
+    def tint(self, colour: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)) -> Signal:
+        """What the matrix lets through of light that is `colour` on the four pixels; 1 of a monochrome camera."""
+        if not self.mosaic:
+            return 1.0
+        tint = np.empty(self.shape)
+        for place, own, light in zip(PLACES, self.sensitivity, colour, strict=True):
+            tint[place] = own * light
+        return tint
 
     def _make_grid(self) -> tuple[np.ndarray, np.ndarray]:
         """Coordinates y (ny, 1) and x (1, nx) that run from -1 to 1 across the field."""
@@ -151,6 +174,8 @@ def write_frame(
     header |= {"IMAGETYP": IMAGE_TYPES[kind], "FILTER": filter, "OBJECT": object}
     header |= {"SITELAT": "32 46 49", "SITELONG": "-105 49 13", "TELESCOP": "Simulated 0.5 m"}
     header |= {"INSTRUME": camera.name, "EGAIN": camera.gain}
+    if camera.mosaic:
+        header |= {"BAYERPAT": camera.mosaic, "XBAYROFF": 0, "YBAYROFF": 0, "ROWORDER": "TOP-DOWN"}  # as N.I.N.A.
     if kind == "light":
         ny, nx = camera.shape
         header |= {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CUNIT1": "deg", "CUNIT2": "deg"}

@@ -66,7 +66,7 @@ class Truth:
         folder = Path(folder)
         record = json.loads((folder / "truth.json").read_text())
         camera = record["camera"]
-        record["camera"] = Camera(**{**camera, "shape": tuple(camera["shape"])})
+        record["camera"] = Camera(**{**camera, **{name: tuple(camera[name]) for name in ("shape", "sensitivity")}})
         record["darks"] = {float(exposure): count for exposure, count in record["darks"].items()}
         record["lights"] = {stem: Light(**light) for stem, light in record["lights"].items()}
         return cls(**record, scenes={stem: np.load(folder / f"scene_{stem}.npy") for stem in record["lights"]})
@@ -95,6 +95,7 @@ def simulate_night(
     lights: Mapping[tuple[str, float], int] = {("V", 60.0): 3},
     flat_exposure: float = 4.0,
     flat_signal: float = 30000.0,
+    flat_colour: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0),
     light_signal: float | tuple[float, float] = (300.0, 900.0),
     star_count: int = 10,
     start: str = "23:59:30",
@@ -119,6 +120,8 @@ def simulate_night(
         Number of frames: darks by exposure in s, flats by filter, lights by filter and exposure in s.
     flat_exposure, flat_signal
         Exposure of the flats in s, and their mean level in ADU; each set fades by 20 %.
+    flat_colour
+        Of their light, for a camera with a mosaic, as in `Camera.tint`.
     light_signal
         Sky of the lights in ADU, or that of the first and the last light; it is even over the field.
     star_count
@@ -145,7 +148,7 @@ def simulate_night(
 
     for name, count in flats.items():
         for number, level in enumerate(np.linspace(1.1, 0.9, count) * flat_signal, 1):
-            shoot(f"flat_{name}_{number:03d}", flat_exposure, level, name)
+            shoot(f"flat_{name}_{number:03d}", flat_exposure, level * camera.tint(flat_colour), name)
     clock = max(clock, first + timedelta(hours=3))
     positions = rng.uniform(0, camera.shape[::-1], (star_count, 2))
     rates = np.minimum(30 * rng.uniform(size=star_count) ** -1.4, 2e4)  # ADU/s; a few saturate
@@ -158,7 +161,7 @@ def simulate_night(
             seen = np.column_stack([positions + dither, rates * exposure, np.full(star_count, 3.0)])
             stars = [dict(zip(("x", "y", "flux", "fwhm"), star, strict=True)) for star in seen.tolist()]
             light = truth.lights[stem] = Light("M67", name, exposure, next(skies), stars)
-            scene = truth.scenes[stem] = light.sky + render_stars(camera.shape, stars)
+            scene = truth.scenes[stem] = (light.sky + render_stars(camera.shape, stars)) * camera.tint()
             x, y = ((np.array(camera.shape[::-1]) + 1) / 2 + dither).tolist()
             shoot(stem, exposure, scene, name, OBJECT=light.object, CRPIX1=x, CRPIX2=y)
     clock = max(clock, first + timedelta(hours=12))

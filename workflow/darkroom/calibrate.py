@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darkroom.mosaics import name_planes
+
 FULL_SCALE = 65535.0  # ADU of a 16-bit camera, where nothing else is known
 SAMPLE = 2**18  # pixels that tell how bright a frame is
 
@@ -58,8 +60,14 @@ def find_unflattened(flat: NDArray[np.floating[Any]], minimum: float) -> NDArray
         return ~(np.isfinite(flat) & (flat > 0) & (flat >= minimum))
 
 
-def measure_level(image: NDArray[np.floating[Any]], how: str) -> float:
-    """Return the mean of an image's finite pixels, or (whatever else ``how`` is) their median."""
+def measure_level(image: NDArray[np.floating[Any]], how: str, mosaic: str | None = None) -> float:
+    """Return the mean of an image's finite pixels, or (whatever else ``how`` is) their median.
+
+    Of a mosaic the mean of what its planes have: half of its pixels are green, so that the median of all would lie
+    anywhere between the colours.
+    """
+    if mosaic:
+        return float(np.mean([measure_level(plane, how) for _, plane in name_planes(image, mosaic)]))
     finite = np.isfinite(image)
     values = image if finite.all() else image[finite]
     if not values.size:
@@ -67,10 +75,19 @@ def measure_level(image: NDArray[np.floating[Any]], how: str) -> float:
     return float(np.mean(values, dtype=np.float64) if how == "mean" else np.median(values))
 
 
+def measure_colours(image: NDArray[np.floating[Any]], how: str, mosaic: str | None) -> dict[str, float]:
+    """Return the level of each colour of a mosaic, the mean of its planes'; that of a monochrome image has no name."""
+    levels: dict[str, list[float]] = {}
+    for colour, plane in name_planes(image, mosaic):
+        levels.setdefault(colour, []).append(measure_level(plane, how))
+    return {colour: float(np.mean(of_planes)) for colour, of_planes in levels.items()}
+
+
 def thin_out(image: Any) -> Image:
     """Return about a quarter of a million pixels of a large image, evenly spread: they tell how bright it is.
 
-    An odd step meets every colour of a mosaic. ``image`` may be an array, a RawImage, a PreparedImage or the like.
+    An odd step meets every colour of a mosaic, and keeps their order. ``image`` may be an array, a RawImage, a
+    PreparedImage or the like.
     """
     every = slice(None, None, int((math.prod(image.shape) / SAMPLE) ** 0.5) | 1)
     return image[every, every]
@@ -81,8 +98,12 @@ def judge_flat(
     signal: Image,
     settings: dict[str, Any],
     saturation: float | None,
+    mosaics: tuple[str | None, str | None] = (None, None),
 ) -> str:
     """Return why a flat frame cannot be used (too faint, saturated), or nothing.
+
+    Of a colour camera the brightest colour must not be saturated, and the faintest one not be too faint: each colour
+    is normalised by itself, and hands its noise on to all of that colour.
 
     Parameters
     ----------
@@ -92,11 +113,19 @@ def judge_flat(
         ``min_counts`` for the signal's median; ``max_counts`` for the raw median, None for 90 % of the saturation.
     saturation : float or None
         ADU; None for a 16-bit camera's.
+    mosaics : tuple of str or None
+        The colours of the first pixels of ``raw`` and of ``signal``, as in `darkroom.mosaics.shift_mosaic`.
     """
     limit = settings["max_counts"] or 0.9 * (saturation or FULL_SCALE)
-    level, counts = measure_level(raw, "median"), measure_level(signal, "median")
-    if level > limit:
-        return f"saturated: a raw median of {level:.0f} ADU, more than {limit:.0f}"
-    if not counts >= settings["min_counts"] or counts <= 0:
-        return f"too faint: a median signal of {counts:.0f} ADU, less than {settings['min_counts']:g}"
+    for colour, level in measure_colours(raw, "median", mosaics[0]).items():
+        if level > limit:
+            return f"saturated: a raw median of {level:.0f} ADU{_name_colour(colour)}, more than {limit:.0f}"
+    for colour, counts in measure_colours(signal, "median", mosaics[1]).items():
+        if not counts >= settings["min_counts"] or counts <= 0:
+            least = f"less than {settings['min_counts']:g}"
+            return f"too faint: a median signal of {counts:.0f} ADU{_name_colour(colour)}, {least}"
     return ""
+
+
+def _name_colour(colour: str) -> str:
+    return f" in {colour}" if colour else ""

@@ -14,6 +14,7 @@ from darkroom.calibrate import measure_level
 from darkroom.leave_one_out import Trial
 from darkroom.limits import Limits, exceeds, name_limit, rank, say_percent
 from darkroom.masters import Master
+from darkroom.mosaics import cut_planes
 from darkroom.stacks import Stack
 
 FLOOR = 1e-6  # of a ratio of flats, far below what can be measured
@@ -35,7 +36,7 @@ def judge_gradient(
     gradient = 2 * (abs(along) + abs(up)) / middle if middle > 0 else math.nan
     limit = limits.get("flat_gradient")
     line = f"a gradient of {say_percent(gradient)} from end to end of the field ({name_limit(limits, 'flat_gradient')})"
-    return {"level": _measure_flat_level(stack, samples, sample), "gradient": gradient}, [line] if exceeds(
+    return {"level": _measure_flat_level(stack, samples, sample, grid), "gradient": gradient}, [line] if exceeds(
         gradient, limit
     ) else []
 
@@ -73,10 +74,13 @@ def judge_change(grid: Grid, master: Master, previous: Master | None, limits: Li
     return {"change": change, "pixel_change": pixels}, [line] if exceeds(change, limit) else []
 
 
-def _measure_flat_level(stack: Stack, samples: Sequence[Image], master: Image) -> float:
+def _measure_flat_level(stack: Stack, samples: Sequence[Image], master: Image, grid: Grid) -> float:
     """Return the median level of flat frames in ADU where the master is one, whether or not they were divided by it."""
-    levels = [
-        measure_level(sample[:, ::5], "median") / scale for sample, scale in zip(samples, stack.scales, strict=True)
-    ]
-    here = measure_level(master[:, ::5], "median")
+
+    def measure(sample: Image) -> float:
+        planes = cut_planes(sample, grid.rows) if stack.mosaic else [sample]
+        return float(np.mean([measure_level(plane[:, ::5], "median") for plane in planes]))
+
+    levels = [measure(sample) / scale for sample, scale in zip(samples, stack.scales, strict=True)]
+    here = measure(master)
     return float(np.median(levels)) / here if levels and here > 0 else math.nan

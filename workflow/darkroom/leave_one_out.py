@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from darkroom.blocks import Grid, average_blocks, fit_surface, measure_blocks, measure_spread
 from darkroom.combine import combine_images
 from darkroom.combined_noise import cut_noises
+from darkroom.mosaics import lay_pattern, measure_pattern
 from darkroom.noise import ROUNDING_NOISE
 from darkroom.stacks import Stack
 
@@ -98,13 +99,18 @@ def try_frames(
         if flat and recipe["settings"]["scale"] == "none":  # they are alike but for their level
             ratio = _find_ratio(image, expected, usable)
             expected = expected * np.float32(ratio)
+        if stack.mosaic:  # its planes have their own levels in the master, and so has the light of each frame
+            expected = expected * _find_pattern(image, expected, usable, grid, even=True)
+            whole = master * _find_pattern(image, master, usable, grid)
         deviation = np.full(image.shape, ROUNDING_NOISE * scale, np.float32)
         if noises is not None and variance is not None:
             # what the frame and the others have of their bias and darks, and not alike
             shares = np.insert(-ratio * combined.shares, number, 1.0)
             variance = noises[number].variance(expected) + variance * np.float32(ratio**2)
             deviation = np.sqrt(stack.add_pedestal_noise(variance, shares, grid.rows))
-        trial = _compare(image, expected, whole, deviation, ROUNDING_NOISE * scale, grid, usable, flat)
+        trial = _compare(
+            image, expected, whole, deviation, ROUNDING_NOISE * scale, grid, usable, flat, bool(stack.mosaic)
+        )
         if trial is not None:
             local = trial.local * count / len(others)  # for what the frame itself did to the master
             trial = replace(trial, name=str(stack.frames[number]["name"]), local=local)
@@ -140,6 +146,7 @@ def _compare(
     grid: Grid,
     usable: NDArray[np.bool_],
     flat: bool,
+    mosaic: bool,
 ) -> Trial | None:
     """Compare a frame with what the others make ``expected``, by this ``deviation``; None where no block can tell."""
     usable = usable & np.isfinite(image) & np.isfinite(expected) & np.isfinite(master) & (deviation > 0)
@@ -147,6 +154,8 @@ def _compare(
         blocks = measure_blocks(grid, (image - expected) / deviation, usable, 1.0)
         local = measure_blocks(grid, (image - master) / deviation, usable, 1.0).level
         relative = blocks.level * average_blocks(grid, deviation, usable) / average_blocks(grid, expected, usable)
+        if mosaic:  # whose colours are not of one noise
+            relative = blocks.level / average_blocks(grid, expected / deviation, usable)
     measured, error = blocks.find_noise()
     if not np.isfinite(measured):
         return None
@@ -166,6 +175,16 @@ def _compare(
         error=error,
         change=measure_spread(relative),
     )
+
+
+def _find_pattern(
+    image: Image, other: Image, usable: NDArray[np.bool_], grid: Grid, even: bool = False
+) -> NDArray[np.float32]:
+    """Return by which factor each colour of an image is brighter than in another; one in the mean, if ``even``."""
+    good = usable & np.isfinite(image) & (other > 0)
+    ratio = np.divide(image, other, out=np.ones(image.shape, np.float32), where=good)
+    pattern = measure_pattern(ratio, good, grid.rows)
+    return lay_pattern(pattern / pattern.mean() if even else pattern, grid.rows, image.shape[1])
 
 
 def _find_ratio(image: Image, other: Image, usable: NDArray[np.bool_]) -> float:

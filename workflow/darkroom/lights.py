@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from darkroom.calibrate import FULL_SCALE, find_slope, subtract_pedestal
 from darkroom.detector import Detector
 from darkroom.light_masters import LightMasters
+from darkroom.mosaics import find_step, treat_planes
 from darkroom.noise import NEIGHBOURHOOD, estimate_signal, find_read_variance
 from darkroom.prepared_images import prepare_image
 from darkroom.problems import JobProblem
@@ -49,7 +51,7 @@ def calibrate_light(
     """Calibrate a raw light as its recipe says.
 
     Overscan, trim, bias, linearity, dark, flat, electrons, cosmic rays, columns, and what is to become of masked
-    pixels; in this order.
+    pixels; in this order. A colour mosaic stays one: pixels are compared with, and filled from, those of their colour.
 
     Raises
     ------
@@ -71,10 +73,11 @@ def calibrate_light(
     marked = _has_use_of_marks(settings)
     full = np.empty((rows, columns), bool) if marked else None
     step = max(1, BAND_PIXELS // columns)
+    margin = MARGIN * find_step(recipe)
     for start in range(0, rows, step):
         own = slice(start, min(start + step, rows))
         # with the rows around that tell what signal to expect
-        band = slice(max(start - MARGIN, 0), own.stop + MARGIN) if noise else own
+        band = slice(max(start - margin, 0), own.stop + margin) if noise else own
         inner = slice(start - band.start, own.stop - band.start)
         counts = image.read_counts(band)
         if full is not None:
@@ -105,7 +108,7 @@ def calibrate_light(
             _treat_cosmic_rays(light, full, recipe)
     light.data[has_any(light.mask, Bit.LOW_FLAT | Bit.NO_DATA)] = np.nan  # a pixel that the flat cannot serve, too
     if marked:
-        _repair(light, settings)
+        _repair(light, settings, find_step(recipe))
     if not settings["uncertainty"]:  # it served the search for cosmic rays
         light.variance = None
     if light.variance is not None:
@@ -132,6 +135,7 @@ class _LightNoise:
         self.gain = detector.gain
         self.pedestal = masters.pedestal_variance
         self.uneven_signal = masters.uneven_signal
+        self.step = find_step(recipe)
 
     def find_variance(self, signal: Image, data: Image, band: slice) -> Image:
         """Return the variance of a band of rows, in ADU^2.
@@ -140,7 +144,7 @@ class _LightNoise:
         well, the electrons of ``data`` count, and what a frame of the dark has by way of noise.
         """
         electrons = signal if self.uneven_signal is None else data + self.uneven_signal[band]
-        variance = self._expect(estimate_signal(electrons, self._expect))
+        variance = self._expect(estimate_signal(electrons, self._expect, self.step))
         if self.pedestal is not None:
             variance += self.pedestal[band]
         return variance
@@ -165,7 +169,9 @@ def _treat_cosmic_rays(light: CalibratedLight, full: NDArray[np.bool_], recipe: 
 
     # the good pixels around a defect that lies too low would look like hits
     image = np.where(has_any(light.mask, DEFECT), np.float32(np.nan), light.data)
-    hits, cleaned = find_cosmic_rays(image, light.variance, full, settings)
+    seek = partial(find_cosmic_rays, settings=settings)
+    planes = image, light.variance, full
+    hits, cleaned = treat_planes(seek, *planes) if find_step(recipe) > 1 else seek(*planes)
     hits &= ~has_any(light.mask, DEFECT)
     flag(light.mask, hits, Bit.COSMIC_RAY)
     if settings["action"] == "clean":
@@ -173,7 +179,7 @@ def _treat_cosmic_rays(light: CalibratedLight, full: NDArray[np.bool_], recipe: 
         light.data = np.where(hits, cleaned, light.data)
 
 
-def _repair(light: CalibratedLight, settings: dict[str, Any]) -> None:
+def _repair(light: CalibratedLight, settings: dict[str, Any], step: int) -> None:
     """Repair columns, then keep, fill or blank what is masked."""
     interpolated = np.zeros(light.mask.shape, bool)
     if settings["repair_columns"]:
@@ -182,11 +188,11 @@ def _repair(light: CalibratedLight, settings: dict[str, Any]) -> None:
             if section.y2 > light.data.shape[0] or section.x2 > light.data.shape[1]:
                 size = f"{light.data.shape[1]} x {light.data.shape[0]}"
                 raise JobProblem(f"lights.repair_columns: {text} reaches beyond the trimmed frame of {size} pixels")
-        light.data, light.variance, interpolated = repair_columns(light.data, sections, light.variance)
+        light.data, light.variance, interpolated = repair_columns(light.data, sections, light.variance, step)
         flag(light.mask, interpolated, Bit.BAD)
     if settings["masked"] == "fill":
         wanted = has_any(light.mask, DEFECT) & ~has_any(light.mask, Bit.INTERPOLATED) & ~interpolated
-        light.data, light.variance, filled = fill_pixels(light.data, wanted, light.variance)
+        light.data, light.variance, filled = fill_pixels(light.data, wanted, light.variance, step)
         interpolated |= filled
     flag(light.mask, interpolated, Bit.INTERPOLATED)
     if settings["masked"] == "nan":

@@ -107,7 +107,7 @@ def _measure_strip(overscan: dict[str, Any], shape: tuple[int, int]) -> tuple[in
     return kept.shape[1], section.shape[0]
 
 
-def estimate_signal(image: Image, find_variance: Callable[[Image], Image]) -> Image:
+def estimate_signal(image: Image, find_variance: Callable[[Image], Image], step: int = 1) -> Image:
     """Return the signal that is expected in each pixel of an image (rows, columns), in its units.
 
     A pixel that agrees with the mean of its neighbourhood is expected to hold that mean: its own value would give too
@@ -118,29 +118,36 @@ def estimate_signal(image: Image, find_variance: Callable[[Image], Image]) -> Im
     ----------
     find_variance : callable
         Gives the variance of each pixel of the image where this signal is expected.
+    step : int
+        2 in a mosaic, whose neighbourhoods are of one colour.
     """
-    around = average_around(image)
+    around = average_around(image, step)
     return choose_signal(image, around, find_variance(around))
 
 
-def average_around(image: Image) -> Image:
-    """Return the mean of the neighbourhood of each pixel (rows, columns); what is not finite counts as nothing."""
+def average_around(image: Image, step: int = 1) -> Image:
+    """Return the mean of the neighbourhood of each pixel (rows, columns); what is not finite counts as nothing.
+
+    Its pixels are ``step`` rows and columns apart, and so many of them at the edges go on beyond these.
+    """
     finite = np.isfinite(image)
     own = image if finite.all() else np.where(finite, image, image.dtype.type(0))
-    wide = np.empty((image.shape[0], image.shape[1] + 2 * REACH), image.dtype)
-    wide[:, REACH:-REACH], wide[:, :REACH], wide[:, -REACH:] = own, own[:, :1], own[:, -1:]
-    across = _sum_five(wide.T).T
-    high = np.concatenate([across[:1]] * REACH + [across] + [across[-1:]] * REACH)
-    around = _sum_five(high)
+    reach = REACH * step
+    wide = np.empty((image.shape[0], image.shape[1] + 2 * reach), image.dtype)
+    wide[:, reach:-reach] = own
+    wide[:, :reach], wide[:, -reach:] = np.tile(own[:, :step], REACH), np.tile(own[:, -step:], REACH)
+    across = _sum_five(wide.T, step).T
+    high = np.concatenate([across[:step]] * REACH + [across] + [across[-step:]] * REACH)
+    around = _sum_five(high, step)
     around *= image.dtype.type(1 / NEIGHBOURHOOD**2)
     return around
 
 
-def _sum_five(lines: Image) -> Image:
+def _sum_five(lines: Image, step: int) -> Image:
     """Return the sums of five neighbouring lines, each by itself: a running one hangs on where a band begins."""
-    pairs = lines[:-1] + lines[1:]
-    fours = pairs[:-2] + pairs[2:]
-    fives: Image = np.add(fours[:-1], lines[4:], out=fours[:-1])
+    pairs = lines[:-step] + lines[step:]
+    fours = pairs[: -2 * step] + pairs[2 * step :]
+    fives: Image = np.add(fours[:-step], lines[4 * step :], out=fours[:-step])
     return fives
 
 

@@ -46,17 +46,19 @@ def pair_up(frames: Iterable[Image]) -> Iterator[tuple[Image, Image]]:
     return zip(one_by_one, one_by_one, strict=False)  # an odd one at the end has no partner
 
 
-def choose_rows(shape: tuple[int, int], pixels: int) -> NDArray[np.int_]:
+def choose_rows(shape: tuple[int, int], pixels: int, step: int = 1) -> NDArray[np.int_]:
     """Return the numbers of rows that hold about so many pixels of a frame, in evenly spread bands as high as a block.
 
     All rows of a frame that has hardly more pixels, or too few rows for blocks as large as those of the whole frame.
+    With a ``step`` of 2, for mosaics, each band begins with an even row and has such blocks of each colour.
     """
     rows, columns = shape
-    side = _find_side(rows, columns)
+    side = step * _find_side(rows // step, columns // step)
     bands = max(8, math.ceil(pixels / (side * columns)))
     if bands >= rows // side:
         return np.arange(rows)
     tops = np.linspace(0, rows - side, bands).round().astype(int)
+    tops -= tops % step
     return (tops[:, None] + np.arange(side)).ravel()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from darkroom.mosaics import name_planes
 from darkroom.noise import ROUNDING_VARIANCE, Image
 from darkroom.pairs import (
     Blocks,
@@ -26,7 +27,11 @@ FADING = 2.0  # no pair of flats may differ by more than this factor
 
 
 def measure_gain(
-    flats: Iterable[Image], read_noise: float, bias: Image | float, saturation: float | None = None
+    flats: Iterable[Image],
+    read_noise: float,
+    bias: Image | float,
+    saturation: float | None = None,
+    mosaic: str | None = None,
 ) -> Measured | None:
     """Measure the gain by photon transfer from disjoint pairs of flats of one filter.
 
@@ -52,6 +57,8 @@ def measure_gain(
         ADU, of the flats' shape.
     saturation : float or None
         ADU, as the flats count: less the overscan where that was subtracted.
+    mosaic : str or None
+        Of a colour camera, each plane of which has blocks of its own: between two colours there is no median.
 
     Returns
     -------
@@ -63,7 +70,10 @@ def measure_gain(
     pairs = []
     for first, second in pair_up(flats):
         pedestal = np.broadcast_to(np.float32(bias), np.shape(first))
-        blocks = [_compare_flats(part, floor, limit) for part in cut_into_blocks([first, second, pedestal])]
+        planes = zip(
+            *([plane for _, plane in name_planes(each, mosaic)] for each in (first, second, pedestal)), strict=True
+        )
+        blocks = [_compare_flats(part, floor, limit) for plane in planes for part in cut_into_blocks(plane)]
         variance, freedom, signal, noise, ratio = (np.concatenate(part) for part in zip(*blocks, strict=True))
         usable = np.isfinite(variance) & (signal > 0)
         if not usable.any() or not 1 / FADING <= np.median(ratio[usable]) <= FADING:

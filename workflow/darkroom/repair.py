@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darkroom.mosaics import treat_planes
 from darkroom.quality import grow_mask, join_runs
 from darkroom.sections import Section
 
@@ -21,7 +22,7 @@ Image = NDArray[np.floating[Any]]
 Repaired = tuple[Image, Image | None, NDArray[np.bool_]]
 
 
-def fill_pixels(image: Image, bad: NDArray[np.bool_], variance: Image | None = None) -> Repaired:
+def fill_pixels(image: Image, bad: NDArray[np.bool_], variance: Image | None = None, step: int = 1) -> Repaired:
     """Fill bad pixels with the mean of the good ones near them, in Gaussian weights.
 
     The same as `astropy.convolution.interpolate_replace_nans` with a Gaussian of one pixel in a box of five, but
@@ -36,6 +37,9 @@ def fill_pixels(image: Image, bad: NDArray[np.bool_], variance: Image | None = N
         neighbours, stay as they are.
     variance : array, shape (rows, columns), optional
         Square of the image's unit.
+    step : int
+        2 for a mosaic, in which pixels of one colour are each other's neighbours; what is said of squares holds for
+        the plane of each colour.
 
     Returns
     -------
@@ -45,6 +49,9 @@ def fill_pixels(image: Image, bad: NDArray[np.bool_], variance: Image | None = N
     interpolated : array of bool
         What was filled.
     """
+    if step > 1:
+        filled, spread, interpolated = treat_planes(fill_pixels, image, bad, variance)
+        return filled, spread, interpolated
     filled = image.copy()
     spread = None if variance is None else variance.copy()
     interpolated = np.zeros(image.shape, bool)
@@ -102,7 +109,7 @@ def _average_around(
     return level, error, np.count_nonzero(near, axis=(1, 2))
 
 
-def repair_columns(image: Image, sections: Sequence[Section], variance: Image | None = None) -> Repaired:
+def repair_columns(image: Image, sections: Sequence[Section], variance: Image | None = None, step: int = 1) -> Repaired:
     """Replace rectangles of bad columns or rows by straight lines between the good pixels on both of their long sides.
 
     Parameters
@@ -113,6 +120,8 @@ def repair_columns(image: Image, sections: Sequence[Section], variance: Image | 
         All within the image. One that is higher than wide, or square, is crossed from left to right, else from below
         to above. At an edge, or where no good pixel lies within ten, the other side alone gives the value. Where two
         rectangles cross, the pixels are filled as in `fill_pixels`.
+    step : int
+        2 for a mosaic, whose colours are repaired one by one.
 
     Returns
     -------
@@ -129,14 +138,24 @@ def repair_columns(image: Image, sections: Sequence[Section], variance: Image | 
     for section in sections:
         crossed = section.shape[0] >= section.shape[1]  # from left to right; else turned, and so done all the same
         (lines, columns), turn = (section.slices, np.asarray) if crossed else (section.slices[::-1], np.transpose)
-        image_band, good_band, done_band = (turn(plane)[lines] for plane in (filled, good, interpolated))
-        spread_band = None if spread is None else turn(spread)[lines]
-        _bridge(image_band, good_band, done_band, spread_band, columns.start, columns.stop)  # views, written into
+        for offsets in np.ndindex(step, step):
+            own, across = (_thin_out(part, at, step) for part, at in zip((lines, columns), offsets, strict=True))
+            if own.start == own.stop or across.start == across.stop:
+                continue
+            plane = slice(offsets[0], None, step), slice(offsets[1], None, step)
+            image_band, good_band, done_band = (turn(each)[plane][own] for each in (filled, good, interpolated))
+            spread_band = None if spread is None else turn(spread)[plane][own]
+            _bridge(image_band, good_band, done_band, spread_band, across.start, across.stop)  # views, written into
     left = bad & ~interpolated
     if left.any():
-        filled, spread, late = fill_pixels(filled, left, spread)
+        filled, spread, late = fill_pixels(filled, left, spread, step)
         interpolated |= late
     return filled, spread, interpolated
+
+
+def _thin_out(part: slice, offset: int, step: int) -> slice:
+    """Return what a part of some lines is of every so many of them, counted from this one."""
+    return slice(-((offset - part.start) // step), -((offset - part.stop) // step))
 
 
 def _bridge(

@@ -16,6 +16,7 @@ from darkroom.calibrate import FULL_SCALE, find_slope, judge_flat, measure_level
 from darkroom.detector import Detector
 from darkroom.illumination import Illumination, measure_illumination
 from darkroom.masters import Master, MasterShelf
+from darkroom.mosaics import find_mosaic
 from darkroom.noise import ROUNDING_VARIANCE, FrameNoise, find_read_variance
 from darkroom.prepared_images import PreparedImage, prepare_image
 from darkroom.raw_images import RawImage, read_raw
@@ -36,7 +37,7 @@ class Stack:
     ``images`` in ADU times ``scales``, of shape (rows, columns), prepared row by row when they are asked for;
     ``levels`` of flats in ADU; ``saturated`` how many frames were full at each pixel; ``frames`` the recipe's entries
     of those that were kept, and ``left_out`` why the others were not. ``bias`` and ``darks``, with the factors they
-    had, are what was taken off them.
+    had, are what was taken off them. ``mosaic`` are the colours of flats, None of a monochrome camera.
     """
 
     images: list[PreparedImage] = field(default_factory=list)
@@ -50,6 +51,7 @@ class Stack:
     bias_factor: float = 1.0
     darks: list[tuple[Master, float]] = field(default_factory=list)
     saturated: NDArray[np.uint16] | None = None
+    mosaic: str | None = None
 
     @cached_property
     def illumination(self) -> list[Illumination] | None:
@@ -57,7 +59,7 @@ class Stack:
         if not self.levels:
             return None
         scaled = np.array(self.levels) * self.scales
-        return measure_illumination(self.images, list(scaled / np.median(scaled)))
+        return measure_illumination(self.images, list(scaled / np.median(scaled)), self.mosaic is not None)
 
     def add_pedestal_noise(
         self, variance: Image, shares: NDArray[np.float64], rows: NDArray[np.int_] | None = None
@@ -117,6 +119,8 @@ def prepare_stack(
     """
     bias = shelf.read(recipe["bias"])
     stack = Stack(bias=bias, bias_factor=find_slope(recipe["settings"].get("linearity")))
+    if recipe["kind"] == "flat":
+        stack.mosaic = find_mosaic(recipe)
     if not _is_noise_known(recipe["kind"], detector):
         stack.noises = None
     for frame in recipe["frames"]:
@@ -125,7 +129,7 @@ def prepare_stack(
     def read(item: tuple[dict[str, Any], str]) -> _Entry:
         frame, path = item
         raw = read_raw(path, frame["digest"])
-        entry = _look_at(frame, raw, recipe, bias, _find_dark(frame, shelf), find_full)
+        entry = _look_at(frame, raw, recipe, bias, _find_dark(frame, shelf), find_full, stack.mosaic)
         raw.release()
         return entry
 
@@ -144,6 +148,7 @@ def _look_at(
     bias: Master | None,
     dark: tuple[Master, float] | None,
     find_full: bool,
+    mosaic: str | None,
 ) -> _Entry:
     """Measure the level of a frame, find where it is full, and judge it if it is a flat."""
     settings = recipe["settings"]
@@ -153,9 +158,10 @@ def _look_at(
     level, reason = 1.0, ""
     if recipe["kind"] == "flat" or (recipe["kind"] == "dark" and recipe["holds_bias"]):
         sample = thin_out(image)
-        level = measure_level(sample, settings.get("scale", "median"))
+        level = measure_level(sample, settings.get("scale", "median"), mosaic)
         if recipe["kind"] == "flat":
-            reason = judge_flat(thin_out(raw), sample, settings, recipe["saturation"])
+            mosaics = recipe.get("mosaic"), mosaic
+            reason = judge_flat(thin_out(raw), sample, settings, recipe["saturation"], mosaics)
     full = image.read_counts(slice(None)) >= (recipe["saturation"] or FULL_SCALE) if find_full else None
     return _Entry(frame, raw.header, image, dark, level, full if np.any(full) else None, reason)
 
