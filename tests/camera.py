@@ -1,7 +1,7 @@
 """A simulated CCD camera: its fixed patterns, its exposures, and raw frames with the headers a real one writes."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,9 +32,9 @@ class Camera:
     hot_fraction: float = 0.001  #: fraction of pixels that are hot
     vignetting: float = 0.12  #: loss of light halfway along an edge, twice that in a corner
     saturation: int = 65535  #: ADU
-    overscan: int = 0  #: columns added on the right that see no light
+    overscan: int = 0  #: columns added on the right that see no light, and have no colour
     mosaic: str = ""  #: colours of the first two pixels of the first and of the second row, such as RGGB
-    #: of these four pixels, to grey light; there are no others
+    #: of these four pixels to grey light; where two of a colour differ, that is part of the flat
     sensitivity: tuple[float, float, float, float] = (0.45, 1.0, 1.0, 0.7)
     name: str = "Simulated CCD"
     seed: int = 0  #: of the fixed patterns
@@ -72,20 +72,29 @@ class Camera:
             for plane in planes:
                 plane /= level
         if self.mosaic:
-            return flat
+            return flat * self._lay(self.sensitivity) / self._lay(self._average_colours())
         flat /= np.median(flat)
         # Division rounds, so the one or two middle values are set: the median is 1 to the last bit.
         flat.flat[np.argsort(flat, axis=None)[(flat.size - 1) // 2 : flat.size // 2 + 1]] = 1
         return flat
 
-    def tint(self, colour: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)) -> Signal:
+    def tint(self, colour: Sequence[float] = (1.0, 1.0, 1.0, 1.0)) -> Signal:
         """What the matrix lets through of light that is `colour` on the four pixels; 1 of a monochrome camera."""
         if not self.mosaic:
             return 1.0
-        tint = np.empty(self.shape)
-        for place, own, light in zip(PLACES, self.sensitivity, colour, strict=True):
-            tint[place] = own * light
-        return tint
+        return self._lay(self._average_colours()) * self._lay(colour)
+
+    def _average_colours(self) -> list[float]:
+        """Sensitivity of the colour that each of the four pixels has."""
+        pairs = list(zip(self.mosaic, self.sensitivity, strict=True))
+        return [float(np.mean([one for own, one in pairs if own == colour])) for colour in self.mosaic]
+
+    def _lay(self, pattern: Sequence[float]) -> np.ndarray:
+        """An image in which four values are repeated."""
+        image = np.empty(self.shape)
+        for place, value in zip(PLACES, pattern, strict=True):
+            image[place] = value
+        return image
 
     def _make_grid(self) -> tuple[np.ndarray, np.ndarray]:
         """Coordinates y (ny, 1) and x (1, nx) that run from -1 to 1 across the field."""

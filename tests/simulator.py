@@ -7,7 +7,7 @@ FOLDER and the truth about it in ``FOLDER/../truth``.
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -95,7 +95,7 @@ def simulate_night(
     lights: Mapping[tuple[str, float], int] = {("V", 60.0): 3},
     flat_exposure: float = 4.0,
     flat_signal: float = 30000.0,
-    flat_colour: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0),
+    flat_colour: Sequence[float] = (1.0, 1.0, 1.0, 1.0),
     light_signal: float | tuple[float, float] = (300.0, 900.0),
     star_count: int = 10,
     start: str = "23:59:30",

@@ -157,7 +157,11 @@ class _LightNoise:
 
 
 def _treat_cosmic_rays(light: CalibratedLight, full: NDArray[np.bool_], recipe: dict[str, Any]) -> None:
-    """Flag hits, and clean the light of them where that is wanted; known defects are no hits."""
+    """Flag hits, and clean the light of them where that is wanted; known defects are no hits.
+
+    The colours of a mosaic are searched one by one: among each other, every pixel is sharper than a star. In the plane
+    of its colour a star is half as wide, so that those below a FWHM of four pixels may need a higher contrast.
+    """
     settings = recipe["settings"]["cosmic_rays"]
     if light.variance is None:
         name = recipe["frames"][0]["name"]
