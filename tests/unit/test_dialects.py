@@ -4,10 +4,14 @@ import pytest
 import yaml
 from astropy.io import fits
 
-from darkroom.headers import DIALECTS, describe_header, match_name, match_word, read_dialects
+from darkroom.dialects import DIALECTS, read_dialects
+from darkroom.headers import describe_header
+from darkroom.patterns import match_name, match_word
+from darkroom.values import read_card_name
 
 NO_OVERRIDES = {"cards": {}, "words": {}}
 KINDS = {"bias", "dark", "flat", "light"}
+PARTS = {"recognise", "cards", "mosaic", "derive", "unsaid", "processed", "words", "rules", "folders", "names"}
 # the cards of a Lick Nickel frame
 NICKEL = {"NAXIS1": 1056, "NAXIS2": 1024, "COVER": 32, "DATASEC": "[1:1024,1:1024]", "VERSION": "nickel_direct"}
 NICKEL |= {"DATE-BEG": "2015-05-23T07:00:01.31", "OBSTYPE": "OBJECT", "OBJECT": "M67", "EXPTIME": 60.0, "FILTNAM": "V"}
@@ -171,12 +175,17 @@ def test_every_dialect_is_whole_and_speaks_of_known_concepts_only():
     assert list(dialects)[-1] == "generic", "it recognises every header, so it is asked last"
     generic = dialects["generic"]
     for name, dialect in dialects.items():
-        assert set(dialect) == {"recognise", "cards", "processed", "words", "rules", "folders", "names"}
+        assert set(dialect) == PARTS
         assert bool(dialect["recognise"]) is (name != "generic")
         assert set(dialect["cards"]) >= set(generic["cards"])
         assert set(dialect["words"]) == KINDS
-        assert {rule["kind"] for rule in dialect["rules"]} <= KINDS
-        assert {concept for rule in dialect["rules"] for concept in rule["when"]} <= set(dialect["cards"])
+        assert set(dialect["derive"]) <= set(dialect["cards"])
+        assert set(dialect["unsaid"]) <= {"any", *dialect["cards"]}
+        assert {rule["kind"] for rule in dialect["rules"]} <= {*KINDS, "other"}
+        asked = {key for rule in dialect["rules"] for key in rule["when"]}
+        assert all(key in dialect["cards"] or key == "told" or key.isupper() for key in asked)
+        for cards in filter(None, dialect["cards"].values()):
+            assert read_card_name(cards[0]) == (cards[0], None, None), "a fix sets the first one"
 
 
 def test_concepts_of_the_settings_are_those_of_the_dialects():

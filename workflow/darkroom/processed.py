@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from darkroom.headers import find_value, match_name, match_word, matches, read_dialects
+from darkroom.dialects import read_dialects
+from darkroom.patterns import match_name, match_word, matches
 from darkroom.quantities import read_number
+from darkroom.values import find_value
 
 REMEDY = "give the frames it was made of"
 
