@@ -13,7 +13,7 @@ export HOME := $(CURDIR)/.venv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-slurm demo verify-installation bench bench-memory bench-scale lint test test-cosmics test-slurm lock clean
+.PHONY: help env env-slurm demo verify-installation bench bench-memory bench-scale lint test test-cosmics test-slurm test-faults lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -73,6 +73,10 @@ test-cosmics: env  ## search for cosmic rays on every kind of simulated exposure
 
 test-slurm: env-slurm  ## submit nights to a real Slurm on this machine, and let it fail (minutes; root installs it)
 	$(BIN)/python -m tests.slurm
+
+# make test-faults FAULTS="--rounds 200 --seed 7 tests/faults/test_kills.py"
+test-faults: env  ## kill runs at random moments, fill disks, spoil files: the same bytes in the end (half an hour)
+	$(BIN)/python -m tests.faults $(FAULTS)
 
 # Keeps every pin that still fits; make lock UPGRADE=--upgrade takes the newest. One version
 # of each package for all Pythons, so that all of them calculate alike.
