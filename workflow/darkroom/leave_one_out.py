@@ -100,7 +100,7 @@ def try_frames(
             ratio = _find_ratio(image, expected, usable)
             expected = expected * np.float32(ratio)
         if stack.mosaic:  # its planes have their own levels in the master, and so has the light of each frame
-            expected = expected * _find_pattern(image, expected, usable, grid, even=True)
+            expected = expected * _find_pattern(image, expected, usable, grid)
             whole = master * _find_pattern(image, master, usable, grid)
         deviation = np.full(image.shape, ROUNDING_NOISE * scale, np.float32)
         if noises is not None and variance is not None:
@@ -177,14 +177,11 @@ def _compare(
     )
 
 
-def _find_pattern(
-    image: Image, other: Image, usable: NDArray[np.bool_], grid: Grid, even: bool = False
-) -> NDArray[np.float32]:
-    """Return by which factor each colour of an image is brighter than in another; one in the mean, if ``even``."""
+def _find_pattern(image: Image, other: Image, usable: NDArray[np.bool_], grid: Grid) -> NDArray[np.float32]:
+    """Return by which factor each colour of an image is brighter than in another, laid over it."""
     good = usable & np.isfinite(image) & (other > 0)
     ratio = np.divide(image, other, out=np.ones(image.shape, np.float32), where=good)
-    pattern = measure_pattern(ratio, good, grid.rows)
-    return lay_pattern(pattern / pattern.mean() if even else pattern, grid.rows, image.shape[1])
+    return lay_pattern(measure_pattern(ratio, good, grid.rows), grid.rows, image.shape[1])
 
 
 def _find_ratio(image: Image, other: Image, usable: NDArray[np.bool_]) -> float:

@@ -35,7 +35,8 @@ def shift_mosaic(mosaic: str, trim: str | None) -> str:
 def find_mosaic(recipe: dict[str, Any]) -> str | None:
     """Return the mosaic of the trimmed frames of a recipe, None of a monochrome camera."""
     mosaic, overscan = recipe.get("mosaic"), recipe["settings"]["overscan"]
-    return shift_mosaic(mosaic, overscan["trim"] if overscan else None) if mosaic else None
+    trimmed = overscan and "amplifiers" not in overscan  # else its parts were, before they were stitched
+    return shift_mosaic(mosaic, overscan["trim"] if trimmed else None) if mosaic else None
 
 
 def find_step(recipe: dict[str, Any]) -> int:
