@@ -292,3 +292,135 @@ def test_temperature_is_measured_first_and_the_set_point_stands_in(cards, celsiu
 def test_another_gain_in_electrons_is_another_setting_where_nothing_else_tells():
     assert describe(EGAIN=1.5)["gain_setting"] == "1.5"
     assert describe(EGAIN=1.5, GAIN=100)["gain_setting"] == "100"
+
+
+@pytest.mark.parametrize(
+    ("cards", "start"),
+    [
+        ({"DATE_OBS": "2013/07/13", "UT": "00:57:33"}, "2013-07-13T00:57:33.000"),
+        ({"DATE_OBS": "27/02/2013", "UT": "01:02:03"}, "2013-02-27T01:02:03.000"),
+        ({"DATE_OBS": "2013-07-13", "UT": "2013-07-13T00:57:33"}, "2013-07-13T00:57:33.000"),
+        ({"DATE_OBS": "2013-07-13T01:57:33+01:00"}, "2013-07-13T00:57:33.000"),
+        ({"DATE_OBS": "2013-07-13T00:57:33 UTC"}, "2013-07-13T00:57:33.000"),
+        ({"DATE_OBS": "2013-07-13T00:57"}, "2013-07-13T00:57:00.000"),
+        ({"DATE_OBS": "1928-07-23T21:03:27"}, "1928-07-23T21:03:27.000"),
+        ({"MJD_OBS": 59845.5879109}, "2022-09-23T14:06:35.502"),
+        ({"MJD_OBS": "59845.5879109"}, "2022-09-23T14:06:35.502"),
+        ({"JD": 2459846.0879109}, "2022-09-23T14:06:35.502"),
+        ({"DATE_OBS": "2013-07-13", "MJD_OBS": 56486.5}, "2013-07-13T12:00:00.000"),
+        ({"DATE_OBS": "no clock", "JD": 2456487.0}, None),  # whole days tell no time
+        ({"MJD_OBS": 56486.0}, None),
+        ({"MJD_OBS": 1e300}, None),
+        ({"JD": 59845.5879}, None),
+        ({"DATE_OBS": "2013-07-13", "UT": "10:61:00"}, None),
+    ],
+    ids=str,
+)
+def test_start_in_other_forms(cards, start):
+    assert describe(**cards)["start"] == start
+
+
+@pytest.mark.parametrize(
+    ("card", "seconds"),
+    [
+        ((160000, "exposure time in ms"), 160.0),
+        ((1500, "[ms] exposure"), 1.5),
+        ((2.0, "Exposure time (minutes)"), 120.0),
+        ((20, "[s] exposure, measured to 1 ms"), 20.0),
+        ((20, "EXPOSURE IN SECONDS"), 20.0),
+        ((2500, "microseconds"), 0.0025),
+        ((20, ""), 20.0),
+        (("20 s", "exposure time in ms"), 20.0),
+    ],
+)
+def test_comment_of_an_exposure_tells_its_unit(card, seconds):
+    assert describe_commented(EXPTIME=card)["exposure"] == pytest.approx(seconds, rel=1e-12)
+
+
+def test_comment_of_a_temperature_tells_kelvin():
+    assert describe_commented(CCD_TEMP=(77.0, "[K] dewar"))["temperature"] == -196.15
+    assert describe_commented(CCD_TEMP=(77.0, "[degC] dewar"))["temperature"] == 77.0
+    assert describe_commented(CCD_TEMP=("20 C", "[K] dewar"))["temperature"] == 20.0
+
+
+def test_next_card_is_asked_where_the_first_holds_no_such_thing():
+    assert describe(EXPTIME="n/a", EXPOSURE=30.0)["exposure"] == 30.0
+    assert describe(FILTER="UNKNOWN", FILTNAM="R")["filter"] == "R"
+
+
+@pytest.mark.parametrize(
+    ("cards", "name"),
+    [
+        ({"FILTER": "UNKNOWN"}, None),
+        ({"FILTER": "'R'"}, "R"),
+        ({"FILTER": '"H alpha"'}, "H alpha"),
+        ({"FILTER": "d'"}, "d'"),
+        ({"FILTER": "''"}, None),
+        ({"FILTER": 48}, "48"),
+        ({"FILTER": 2.0}, "2"),
+        ({"FILTER": "None"}, "None"),
+        ({"FILTER1": "J", "FILTER2": "None"}, "J"),
+        ({"FILTER1": "B", "FILTER2": "ND1"}, "B+ND1"),
+        ({"FILTER1": "open1-6", "FILTER2": "unknown"}, "open1-6"),
+        ({"FILTER": "RGGB", "FILTER1": "L-eXtreme"}, "L-eXtreme"),
+        ({"FILTER": "rggb"}, None),
+    ],
+    ids=str,
+)
+def test_filters_in_any_form(cards, name):
+    assert describe(**cards)["filter"] == name
+
+
+# The pattern of a picture, how it is stored, and the colours of the first two pixels of the file's first two rows.
+# The offsets and row orders are those of the test images that Siril's documentation of FITS orientation links to.
+@pytest.mark.parametrize(
+    ("cards", "mosaic"),
+    [
+        ({"BAYERPAT": "RGGB"}, "RGGB"),
+        ({"BAYERPAT": " bggr "}, "BGGR"),
+        ({"BAYERPAT": "'GRBG'"}, "GRBG"),
+        ({"COLORTYP": "GBRG"}, "GBRG"),
+        ({"BAYERPAT": "RGGB", "ROWORDER": "TOP-DOWN"}, "RGGB"),
+        ({"BAYERPAT": "RGGB", "ROWORDER": "BOTTOM-UP"}, "GBRG"),
+        ({"BAYERPAT": "GRBG", "ROWORDER": "bottom_up"}, "BGGR"),
+        ({"BAYERPAT": "RGGB", "ROWORDER": "BOTTOM-UP", "NAXIS2": 51}, "RGGB"),  # the last row is the first of a pair
+        ({"BAYERPAT": "RGGB", "XBAYROFF": 1}, "GRBG"),
+        ({"BAYERPAT": "RGGB", "YBAYROFF": 1}, "GBRG"),
+        ({"BAYERPAT": "RGGB", "XBAYROFF": 1, "YBAYROFF": 1}, "BGGR"),
+        ({"BAYERPAT": "RGGB", "XBAYROFF": 2, "YBAYROFF": -3}, "GBRG"),
+        ({"BAYERPAT": "RGGB", "YBAYROFF": 1, "ROWORDER": "BOTTOM-UP"}, "RGGB"),
+        ({"COLORTYP": 2, "XBAYROFF": 1, "YBAYROFF": 0}, "GRBG"),
+        ({"COLORTYP": 0}, None),
+        ({"COLORTYP": "RGB"}, None),
+        ({"BAYERPAT": "NONE"}, None),
+        ({"FILTER": "RGGB", "XBAYROFF": 1}, "GRBG"),
+        ({"FILTER": "2"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_mosaic_is_in_the_order_of_the_pixels(cards, mosaic):
+    known = describe(**{"NAXIS1": 100, "NAXIS2": 50} | cards)
+    assert (known["mosaic"], known["notes"]) == (mosaic, "")
+
+
+@pytest.mark.parametrize("value", ["CMYG", "GGRGGB", "RRGB", 3, True, "R\tG", "RGGBRGGB"])
+def test_what_is_no_mosaic_is_noted(value):
+    known = from_text(f"BAYERPAT= {value!r:<20}" if not isinstance(value, bool) else "BAYERPAT=                    T")
+    assert known["mosaic"] is None
+    assert known["notes"].startswith("mosaic ")
+
+
+def test_place_of_an_amplifier_is_told_as_it_stands():
+    assert describe(DETSEC=" [2048:1025,1:2048] ", CCDSEC="[1:2,3:4]")["place"] == "[2048:1025,1:2048]"
+    assert describe(CCDSEC="[1:2,3:4]")["place"] == "[1:2,3:4]"
+    assert describe()["place"] is None
+    assert describe(DATASEC="[5:96,1:50]", NAXIS1=100, NAXIS2=50)["data"] == "[5:96,1:50]"
+
+
+def test_ranges_match_numbers():
+    assert matches(0.0005, "0..0.000999")
+    assert matches("1e-32", "0..0.000999")
+    assert not matches(0.001, "0..0.000999")
+    assert not matches(-1, "0..0.000999")
+    assert matches("0..0.5", "0..0.5")

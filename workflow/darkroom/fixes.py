@@ -143,10 +143,10 @@ def _set_concept(
     elif concept == "filter" and value is None:
         beside += cards["wheels"]
     named = [read_card_name(card) for card in cards[concept]]
-    whole = [card for card in named if card.part is None]
+    whole = [card for card in named if card.part is None and len(card.keywords) == 1]
     gone = [*(named if value is None or not whole else named[: named.index(whole[0])]), *map(read_card_name, beside)]
-    said = [card.keyword for card in gone if find_value(header, [card.keyword]) is not None]
-    fixes: Fixes = {_name_card(keyword): None for keyword in said}
+    keywords = [keyword for card in gone for keyword in card.keywords]
+    fixes: Fixes = {_name_card(each): None for each in keywords if find_value(header, [each]) is not None}
     if value is not None and whole:
         scale, number = SECONDS.get(whole[0].unit or "", 1.0), read_number(value)
         fixes[_name_card(whole[0].keyword)] = value if number is None or scale == 1.0 else number / scale

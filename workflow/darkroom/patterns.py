@@ -27,7 +27,7 @@ def matches(value: Any, pattern: Pattern) -> bool:
     if isinstance(pattern, str):
         if number is not None and (limits := _read_range(pattern)):
             return limits[0] <= number <= limits[1]
-        return value is not None and fnmatchcase(_fold(str(value)), _fold(pattern))
+        return value is not None and fnmatchcase(_fold(str(value)), _fold_glob(pattern))
     return number is not None and abs(number - pattern) < 1e-6
 
 
@@ -54,3 +54,10 @@ def _read_range(pattern: str) -> tuple[float, float] | None:
 @lru_cache(4096)
 def _fold(text: str) -> str:
     return re.sub(r"[\s_-]+", "", text).casefold()
+
+
+@lru_cache(4096)
+def _fold_glob(pattern: str) -> str:
+    """Return a glob to be matched with folded text: in brackets a '-' makes a range and stays."""
+    parts = re.split(r"(\[[^\]]+\])", pattern)
+    return "".join(part.casefold() if number % 2 else _fold(part) for number, part in enumerate(parts))

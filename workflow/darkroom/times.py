@@ -42,7 +42,7 @@ def find_start(header: Mapping[str, Any], cards: list[str], clocks: list[str]) -
 def _read_julian(value: Any, scale: str) -> datetime | None:
     """Return the moment of a Julian Date; None for whole days, since then the time of day was not written."""
     days = read_number(value)
-    if days is None or days == 0:
+    if days is None or days == int(days):
         return None
     if scale == "JD":
         days -= JD_OF_MJD
@@ -57,13 +57,13 @@ def _read_julian(value: Any, scale: str) -> datetime | None:
 def _read_text(start: Any, clock: Any) -> datetime | None:
     if not isinstance(start, str):
         return None
-    date, _, time = start.strip().replace("T", " ").replace("t", " ").partition(" ")
+    date, *rest = re.split(r"[Tt\s]+", start.strip(), maxsplit=1)
     midnight = _read_date(date)
     if midnight is None:
         return None
-    time = time.strip()
+    time = rest[0].strip() if rest else ""
     if not time and isinstance(clock, str):
-        time = re.split(r"[T\s]", clock.strip())[-1]
+        time = re.sub(r"^\d{4}-\d\d-\d\d[Tt\s]+", "", clock.strip())
     parts = _CLOCK.fullmatch(time)
     if not parts:
         return None

@@ -1,7 +1,7 @@
 """Values: what the first of several cards says that says anything, and in which unit.
 
 Cards are named as in the dialects: ``EXPTIME``; ``EXPTIME [ms]`` if it is not in seconds; ``SUBRECT#2`` for the
-second number in its text.
+second number in its text; ``PREAMP + GAIN`` for both together.
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ class NamedCard(NamedTuple):
     keyword: str
     part: int | None
     unit: str | None
+
+    @property
+    def keywords(self) -> list[str]:
+        """The cards that are meant, where it is several together."""
+        return self.keyword.split(" + ")
 
 
 @cache
@@ -93,6 +98,9 @@ def _find_unit(header: Mapping[str, Any], keyword: str, units: tuple[str, ...]) 
 
 
 def _read_value(header: Mapping[str, Any], card: NamedCard) -> Any:
+    if len(card.keywords) > 1:
+        values = [_read_value(header, read_card_name(keyword)) for keyword in card.keywords]
+        return "+".join(str(value) for value in values if value is not None) or None
     unparsed, undefined = _import_types()
     try:
         value = header.get(card.keyword)
