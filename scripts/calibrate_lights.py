@@ -16,7 +16,7 @@ from darkroom.overlap import overlap
 from darkroom.planned import read_job
 from darkroom.problems import JobProblem
 from darkroom.products import write_product
-from darkroom.raw_images import RawImage, read_raw
+from darkroom.raw_images import RawImage, read_planned
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Light:
 
 
 def read_light(light: Light) -> RawImage:
-    return read_raw(light.raw_path, light.recipe["frames"][0]["digest"])
+    return read_planned(light.raw_path, light.recipe["frames"][0])
 
 
 def make_light(light: Light, raw: RawImage, shelf: LightShelf) -> tuple:

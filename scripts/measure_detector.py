@@ -22,7 +22,7 @@ from darkroom.photon_transfer import measure_gain
 from darkroom.planned import read_job
 from darkroom.prepared_images import PreparedImage, prepare_image
 from darkroom.products import write_figures
-from darkroom.raw_images import RawImage, read_raw
+from darkroom.raw_images import RawImage, read_planned
 from darkroom.read_out import measure_read_out
 
 PIXELS = 2**22  # in pairs, in evenly spread bands; they give the read noise to 0.05 % and the gain to 0.1 %
@@ -100,7 +100,7 @@ def group_flats(frames: list) -> dict[str, list]:
 
 def read_frame(frame: dict, path: str, settings: dict) -> tuple[RawImage, PreparedImage]:
     """The frame as it was read, and its image in ADU with the overscan off, of which rows can be asked for."""
-    raw = read_raw(path, frame["digest"])
+    raw = read_planned(path, frame)
     return raw, prepare_image(raw, settings["overscan"])
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from darkroom.frames import Frame, index_frames
 from darkroom.settings import check_settings
+from darkroom.sources import digest_source, open_source
 from tests.camera import write_frame
 
 EXPOSURES = {"bias": 0.0, "dark": 60.0, "flat": 4.0, "light": 60.0}
@@ -72,3 +73,9 @@ def index(raw, cache=None, results=None, **parts):
     results = results or folders[0].parent / "results"
     frames = index_frames(overlay(**parts), folders, results, {} if cache is None else cache)
     return {frame.name: frame for frame in frames}
+
+
+def digest_of(path):
+    """The digest of a raw file as the index has it, whether or not it is compressed."""
+    path = Path(path)
+    return digest_source(open_source(str(path), path.stat()))

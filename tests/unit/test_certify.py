@@ -20,7 +20,7 @@ from darkroom.masters import Master
 from darkroom.noise import FrameNoise
 from darkroom.products import write_product
 from darkroom.quality import Bit
-from darkroom.raw import digest_file
+from darkroom.sources import MemorySource, digest_source
 from darkroom.stacks import Stack
 from darkroom.stamps import digest_recipe
 from tests.camera import Camera, expose, write_frame
@@ -504,8 +504,8 @@ def test_the_script_gives_a_certificate_to_good_masters_alone_unless_told_to_war
         path = raw / f"bias_{number}.fits"
         images.append(expose(camera, rng, bias_offset=offset * (number == 3)))
         write_frame(path, images[-1], kind="bias", exposure=0, time=datetime(2024, 3, 10), camera=camera)
-        with path.open("rb") as file:
-            frames.append({"name": path.name, "digest": digest_file(file), "start": None, "exposure": 0.0})
+        digest = digest_source(MemorySource(path.read_bytes()))
+        frames.append({"name": path.name, "digest": digest, "start": None, "exposure": 0.0})
         paths.append(str(path))
     values = {"gain": 1.5, "read_noise": 8.0}
     detector = {name: {"value": value, "from": "header", "measured": None} for name, value in values.items()}

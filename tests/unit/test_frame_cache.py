@@ -21,13 +21,13 @@ def raw(tmp_path):
 def opened(monkeypatch):
     """The names of the files that are opened."""
     names = []
-    read = readings_module.read_raw_header
+    read = readings_module.open_source
 
-    def watch(path, size):
+    def watch(path, status):
         names.append(os.path.basename(path))
-        return read(path, size)
+        return read(path, status)
 
-    monkeypatch.setattr(readings_module, "read_raw_header", watch)
+    monkeypatch.setattr(readings_module, "open_source", watch)
     return names
 
 
@@ -114,10 +114,10 @@ def test_frame_that_could_not_be_read_is_tried_again(raw, monkeypatch):
     cache = {}
     with monkeypatch.context() as patch:
 
-        def refuse(path, size):
+        def refuse(path, status):
             raise PermissionError(13, "Permission denied")
 
-        patch.setattr(readings_module, "read_raw_header", refuse)
+        patch.setattr(readings_module, "open_source", refuse)
         assert index(raw, cache)["light_1.fits"].problem == "cannot be read: Permission denied"
     # chmod changes neither size nor time
     assert index(raw, through_json(cache))["light_1.fits"].problem == ""

@@ -79,8 +79,8 @@ def test_folders_fill_only_where_the_path_is_as_it_was_told(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "cards", "problem"),
     [
-        ("light", {"DATE_OBS": None}, "no date and time of observation"),
-        ("light", {"DATE_OBS": "0001-01-01T00:00:00"}, "no date and time of observation"),
+        ("light", {"DATE_OBS": None, "MJD_OBS": None}, "no date and time of observation"),
+        ("light", {"DATE_OBS": "0001-01-01T00:00:00", "MJD_OBS": None}, "no date and time of observation"),
         ("light", {"EXPTIME": None, "EXPOSURE": None}, "no exposure time in its header"),
         ("light", {"EXPTIME": 0.0}, "an exposure of 0 s"),
         ("flat", {"EXPTIME": -1.0}, "an exposure of -1 s"),
@@ -148,9 +148,10 @@ def test_only_fits_names_are_looked_at_in_any_case(tmp_path):
     raw = tmp_path / "raw"
     for name in ("a.fits", "b.FIT", "c.Fts", "d.fits.fz", "e.fit.GZ", "f.txt", "g.jpg", "fits", ".hidden/h.fits"):
         write_raw(raw / name)
+    (raw / "h.fits.Z").write_bytes(b"\x1f\x9d")
     found = index(raw)
-    assert sorted(found) == ["a.fits", "b.FIT", "c.Fts", "d.fits.fz", "e.fit.GZ"]
-    assert {n for n, f in found.items() if "compressed frames are not read" in f.problem} == {"d.fits.fz", "e.fit.GZ"}
+    assert sorted(found) == ["a.fits", "b.FIT", "c.Fts", "d.fits.fz", "e.fit.GZ", "h.fits.Z"]
+    assert [n for n, f in found.items() if "decompress it first" in f.problem] == ["h.fits.Z"]
 
 
 def test_frame_table_holds_a_row_a_frame_and_no_absolute_path(tmp_path):

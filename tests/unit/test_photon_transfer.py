@@ -13,7 +13,7 @@ from scipy.ndimage import maximum_filter
 
 from darkroom.pairs import Measured, choose_pairs, choose_rows, combine_measured, cut_into_blocks, measure_variance
 from darkroom.photon_transfer import measure_gain
-from darkroom.raw import digest_file
+from darkroom.sources import MemorySource, digest_source
 from darkroom.read_out import measure_read_out
 from tests.camera import Camera, expose, write_frame
 
@@ -304,8 +304,7 @@ def run_script(folder, frames, camera):
     for number, (role, data, name) in enumerate(frames):
         path, time = folder / f"{role}_{number:02d}.fits", start + timedelta(minutes=number)
         write_frame(path, data, kind=role, exposure=4.0, time=time, filter=name, camera=camera)
-        with path.open("rb") as content:
-            digest = digest_file(content)
+        digest = digest_source(MemorySource(path.read_bytes()))
         frame = {"name": path.name, "digest": digest, "start": time.isoformat(), "exposure": 4.0, "role": role}
         listed.append(frame | {"filter": name})
         paths.append(str(path))

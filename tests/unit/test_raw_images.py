@@ -10,13 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from darkroom.problems import JobProblem
-from darkroom.raw import digest_file
 from darkroom.raw_images import read_raw
-from tests.unit.builders import write_raw
-
-
-def digest_of(path):
-    return digest_file(path.read_bytes())
+from tests.unit.builders import digest_of, write_raw
 
 
 def write(path, data, **cards):

@@ -4,12 +4,17 @@ import re
 
 import pytest
 
-from darkroom.setups import find_setup, make_slug
+from darkroom.setups import make_slug, name_setups
 from tests.unit.builders import make_frame
 
 
+def find_setup(frame):
+    name_setups([frame])
+    return frame.setup
+
+
 def frame(**fields):
-    fields = {"camera": "Andor iKon", "rows": 100, "columns": 200, "readout": "1 MHz"} | fields
+    fields = {"camera": "Andor iKon", "rows": 100, "columns": 200, "readout": "1 MHz", "binning": "1x1"} | fields
     return make_frame("light", "m67.fits", **fields)
 
 
@@ -29,6 +34,8 @@ def frame(**fields):
         {"overscan": "[193:200,1:100]"},
         {"trim": "[1:192,1:100]"},
         {"technique": "SPECTRUM"},
+        {"part": "CHIP2"},
+        {"mosaic": "RGGB"},
     ],
     ids=str,
 )
@@ -51,14 +58,51 @@ def test_frames_that_must_not_be_combined_differ_in_setup(other):
     ids=str,
 )
 def test_frames_that_may_be_combined_share_the_setup(other):
-    fields = {"camera": "Andor iKon", "rows": 100, "columns": 200, "readout": "1 MHz"} | other
-    assert find_setup(make_frame(fields.pop("kind", "light"), "x.fits", **fields)) == find_setup(frame())
+    kind = other.pop("kind", "light")
+    same = vars(frame()).keys() & {"camera", "rows", "columns", "readout", "binning"}
+    fields = {key: getattr(frame(), key) for key in same} | other
+    assert find_setup(make_frame(kind, "x.fits", **fields)) == find_setup(frame())
 
 
 def test_setup_name_shows_camera_binning_and_size_and_is_one_path_part():
     name = find_setup(frame(camera="../Andor/iKon {M} 934", binning="2x1"))
     assert re.fullmatch(r"Andor_iKon_M_934-2x1-200x100-[0-9a-f]{6}", name)
     assert find_setup(frame(camera=None)).startswith("camera-1x1-200x100-")
+
+
+def test_a_setup_without_a_binning_is_called_by_no_binning():
+    assert re.fullmatch(r"Andor_iKon-200x100-[0-9a-f]{6}", find_setup(frame(binning=None)))
+
+
+def test_what_a_header_does_not_tell_is_taken_from_its_fellows_with_a_word():
+    bias, light = frame(gain_setting=None, binning=None), frame(gain_setting="100")
+    other = frame(gain_setting="0", rows=50)
+    name_setups([bias, light, other])
+    assert bias.setup == light.setup != other.setup
+    assert (
+        bias.notes == "not in its header, and taken from the other frames of its camera: binning 1x1, gain setting 100"
+    )
+    assert light.notes == ""
+
+
+def test_what_could_be_two_things_is_taken_to_be_neither():
+    bias, slow, fast = frame(readout=None), frame(readout="1 MHz"), frame(readout="5 MHz")
+    name_setups([bias, slow, fast])
+    assert len({bias.setup, slow.setup, fast.setup}) == 3
+    assert bias.notes == "its readout is unknown, and 2 setups would fit: none is (headers.fix tells)"
+
+
+def test_the_fullest_of_several_setups_that_build_on_each_other_is_taken():
+    none, half, full = frame(readout=None, offset_setting=None), frame(offset_setting=None), frame(offset_setting="10")
+    name_setups([full, none, half])
+    assert none.setup == half.setup == full.setup
+
+
+def test_frames_that_take_no_part_tell_nothing_of_others():
+    bias, arc = frame(gain_setting=None), frame(gain_setting="100", problem="'arc' is no bias, dark, flat or light")
+    name_setups([bias, arc])
+    assert bias.setup != arc.setup
+    assert bias.notes == ""
 
 
 @pytest.mark.parametrize("text", ["V", "M67_001", "Ha,OIII", "r_(Sloan)", "a=b:c@d+e", "M67.2024-03-10"])

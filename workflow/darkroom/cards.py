@@ -16,7 +16,9 @@ from darkroom.sections import Section, parse_section
 # fmt: off
 RAW_ONLY = frozenset([
     "BZERO", "BSCALE", "BLANK", "ZBLANK", "DATAMIN", "DATAMAX", "SATURATE", "PEDESTAL", "CBLACK", "CWHITE", "CSTRETCH",
-    "CHECKSUM", "DATASUM", "BUNIT", "NAXIS3", "EXTEND", "PCOUNT", "GCOUNT", "GROUPS",
+    "CHECKSUM", "DATASUM", "BUNIT", "NAXIS3", "NAXIS4", "EXTEND", "PCOUNT", "GCOUNT", "GROUPS", "INHERIT", "NEXTEND",
+    "EXTNAME", "EXTVER", "EXTLEVEL", "ZNAXIS", "ZBITPIX", "ZCMPTYPE", "ZIMAGE", "ZDATASUM", "ZHECKSUM", "FZALGOR",
+    "FZTILE", "FZQMETHD", "FZQVALUE", "FZINT2F", "FZDTHRSD",
 ])
 # fmt: on
 OVERSCAN = frozenset(["BIASSEC", "TRIMSEC", "DATASEC", "COVER", "ROVER"])
@@ -27,6 +29,8 @@ _WCS = re.compile(
     r"(CTYPE|CRVAL|CRPIX|CDELT|CROTA|CUNIT|CSYER|CRDER|CNAME)\d[A-Z]?|(CD|PC|PV|PS)\d+_\d+[A-Z]?"
     r"|(WCSNAME|WCSAXES|RADESYS|EQUINOX|LONPOLE|LATPOLE)[A-Z]?|(RADECSYS|EPOCH)"
 )
+# Where one amplifier's pixels lie; a mosaic has those of all.
+_OF_AMPLIFIER = re.compile(r"(DATA|BIAS|TRIM|DET|CCD|AMP)SEC|[LAD]T[VM]\d(_\d)?|AMPNAME|IMAGEID")
 # Times of one exposure; a master's are made anew.
 _TIMES = re.compile(r"(MJD|DATE|TIME|JD|HJD|BJD)-(OBS|BEG|AVG|MID|END)|JD|UT|UTC|ST|LST|JD-HELIO")
 _KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}")
@@ -94,6 +98,36 @@ def shift_coordinates(header: fits.Header, trim: str) -> None:
             for keyword in dict.fromkeys(header):  # each once
                 if re.fullmatch(f"CRPIX{axis}[A-Z]?|LTV{axis}", keyword):
                     _shift_card(header, keyword, -offset)
+
+
+def move_to_mosaic(header: fits.Header, row: int, column: int, turned: bool) -> fits.Header:
+    """Return an amplifier's header as that of the mosaic, on which its first stored pixel lies at ``row``, ``column``.
+
+    The coordinates move along; those of an amplifier that is ``turned`` are true of it alone and go.
+    """
+    moved = header.copy()
+    for keyword in {name for name in header if _OF_AMPLIFIER.fullmatch(name) or (turned and _WCS.fullmatch(name))}:
+        moved.remove(keyword, ignore_missing=True, remove_all=True)
+    for axis, offset in (("1", column), ("2", row)):
+        for keyword in dict.fromkeys(moved):
+            if re.fullmatch(f"CRPIX{axis}[A-Z]?", keyword):
+                _shift_card(moved, keyword, offset)
+    return moved
+
+
+def correct_header(header: fits.Header, fixes: dict[str, Any]) -> fits.Header:
+    """Return a raw header with what the settings say in place of its cards, and a word on what they said before."""
+    corrected = header.copy()
+    for keyword, value in fixes.items():
+        try:
+            before = corrected.get(keyword)
+        except fits.VerifyError:
+            before = "what cannot be read"
+        corrected.remove(keyword, ignore_missing=True, remove_all=True)
+        if value is not None:
+            corrected[keyword] = value
+        corrected.add_history(f"{keyword} set by the settings, was {before!a}")
+    return corrected
 
 
 def _shift_card(header: fits.Header, keyword: str, offset: int) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 SUFFIXES = (".fits", ".fit", ".fts")
-COMPRESSED = (".gz", ".bz2", ".fz", ".z", ".zip")
+UNREAD = (".z", ".zip", ".xz", ".zst", ".7z")
+_LABEL = re.compile(r"\[[\d,]+\]$")
+COMPRESSED = (".gz", ".bz2", ".fz", *UNREAD)
 
 
 def list_files(raw: list[Path], results: Path) -> Iterator[tuple[str, str, os.stat_result]]:
@@ -70,6 +73,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _identify(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
+
+
+def find_stem(name: str) -> str:
+    """Return a frame's file name without its folders and suffixes; which image of the file it is comes last."""
+    name = name.rpartition("/")[2]
+    file = _LABEL.sub("", name)
+    stem = file[: len(file) - len(find_compression(file))].rsplit(".", 1)[0]
+    return "_".join([stem, *re.findall(r"\d+", name[len(file) :])])
 
 
 def find_compression(name: str) -> str:

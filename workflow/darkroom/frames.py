@@ -1,4 +1,4 @@
-"""The frame table: every raw frame under the raw folders, what its header says and what is wrong with it.
+"""The frame table: every raw image under the raw folders, what its header says and what is wrong with it.
 
 Only new or changed files are opened: the readings are kept in a cache by path, size and time of change.
 """
@@ -6,31 +6,35 @@ Only new or changed files are opened: the readings are kept in a cache by path, 
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from darkroom.folders import list_files
 from darkroom.nights import find_night
-from darkroom.readings import UNREADABLE, digest_reader, read_frame
+from darkroom.readings import UNREADABLE, digest_reader, read_file
 from darkroom.sections import Section, parse_section
-from darkroom.setups import find_setup
+from darkroom.setups import FACETS_TOLD, name_setups
 from darkroom.texts import make_printable
 
 LONGEST_EXPOSURE = 1e6  # s; more than eleven days is no exposure but a damaged card
+MOST_READERS = 8  # threads that read files; each may hold one that was compressed
 
 
 @dataclass
 class Frame:
-    """One raw frame: a row of the frame table.
+    """One raw frame: a row of the frame table. A file may hold several.
 
     ``problem`` says why the frame takes no part; ``notes`` what else an observer should know.
     Exposure in seconds, start in ISO UTC, temperature of the sensor in deg C, gain in e-/ADU, read noise in e-,
-    saturation in ADU; FITS sections.
+    saturation in ADU; FITS sections. ``image`` is where it lies in its file (see `darkroom.raw_images.read_raw`),
+    ``part`` the chip or amplifier, ``strips`` the overscans of stitched amplifiers, ``fixes`` what the settings say in
+    place of its cards, ``pixels`` what `darkroom.pixels.measure_pixels` found, ``health`` what is wrong with them.
     """
 
     path: str
@@ -53,22 +57,33 @@ class Frame:
     columns: int = 0
     camera: str | None = None
     telescope: str | None = None
-    binning: str = "1x1"
+    part: str | None = None
+    binning: str | None = None
     readout: str | None = None
     gain_setting: str | None = None
     offset_setting: str | None = None
-    window: str = "0,0"
+    window: str | None = None
+    mosaic: str | None = None
     technique: str | None = None
     gain: float | None = None
     read_noise: float | None = None
     saturation: float | None = None
     overscan: str | None = None
     trim: str | None = None
+    strips: list[str | None] | None = None
+    image: dict[str, Any] | None = None
+    fixes: dict[str, Any] | None = None
+    told_exposure: float | None = None
+    pixels: dict[str, Any] = field(default_factory=dict)
+    health: str = ""
     problem: str = ""
     notes: str = ""
 
 
-COLUMNS = [field.name for field in fields(Frame)]
+HIDDEN = ("path", "mtime_ns", "image", "strips", "pixels", "told_exposure")  # no absolute paths, nothing of the cache
+FIGURES = ("level", "noise", "full", "stars")  # of the pixels
+COLUMNS = [each.name for each in fields(Frame) if each.name not in HIDDEN]
+COLUMNS[-3:-3] = FIGURES
 
 
 def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache: dict[str, Any]) -> list[Frame]:
@@ -82,25 +97,25 @@ def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache
         known = old.get(path)
         same = known and known["name"] == name and known["stat"] == [status.st_size, status.st_mtime_ns]
         # chmod changes neither size nor time, so what could not be read is tried again
-        if not same or known["reading"].get("problem", "").startswith(UNREADABLE):
+        if not same or known["readings"][0].get("problem", "").startswith(UNREADABLE):
             unread.append((path, name, status))
         new[path] = known  # in the order of the folders
     new |= _read_all(unread, headers)
     cache["readings"] = new
     frames = []
     for path, known in new.items():
-        frame = Frame(
-            path=path,
-            name=known["name"],
-            size=known["stat"][0],
-            mtime_ns=known["stat"][1],
-            **known["reading"],
-        )
-        if is_excluded(frame, raw, settings["exclude"]):
-            frame.problem = "excluded by config.yaml: exclude"
-        elif not frame.problem:
-            _place(frame, settings)
-        frames.append(frame)
+        size, mtime_ns = known["stat"]
+        for reading in known["readings"]:
+            label = reading.get("label")
+            name = f"{known['name']}[{label}]" if label else known["name"]
+            fields = {field: value for field, value in reading.items() if field != "label"}
+            frame = Frame(path=path, name=name, size=size, mtime_ns=mtime_ns, **fields)
+            if is_excluded(frame, raw, settings["exclude"]):
+                frame.problem = "excluded by config.yaml: exclude"
+            elif not frame.problem:
+                _place(frame, settings)
+            frames.append(frame)
+    name_setups(frames)
     _drop_doubles(frames)
     return frames
 
@@ -113,18 +128,22 @@ def _read_all(files: list[tuple[str, str, os.stat_result]], headers: dict[str, A
 
     def read(item: tuple[str, str, os.stat_result]) -> dict[str, Any]:
         path, name, status = item
-        reading = read_frame(path, name, status, headers)
-        said = {field: value for field, value in reading.items() if value is not None and value != ""}
-        return {"name": name, "stat": [status.st_size, status.st_mtime_ns], "reading": said}
+        readings = [
+            {field: value for field, value in reading.items() if value is not None and value != ""}
+            for reading in read_file(path, name, status, headers)
+        ]
+        return {"name": name, "stat": [status.st_size, status.st_mtime_ns], "readings": readings}
 
-    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    readers = min(os.cpu_count() or 1, MOST_READERS)
+    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=readers) as pool:
         warnings.simplefilter("ignore", AstropyWarning)  # odd cards are read as well as they can be
         return dict(zip((path for path, _, _ in files), pool.map(read, files), strict=True))
 
 
 def _place(frame: Frame, settings: dict[str, Any]) -> None:
-    """Give the frame its night and setup, or say why it cannot take part."""
+    """Give the frame its night and regions, or say why it cannot take part."""
     if frame.kind == "bias":
+        frame.told_exposure = frame.exposure
         frame.exposure, frame.filter = 0.0, None
     elif frame.kind == "dark":
         frame.filter = None
@@ -144,12 +163,14 @@ def _place(frame: Frame, settings: dict[str, Any]) -> None:
         frame.notes = "; ".join(filter(None, [frame.notes, note]))
     frame.overscan, frame.trim = _choose_regions(frame, settings["overscan"])
     frame.problem = frame.problem or _check_regions(frame, settings["overscan"])
-    frame.setup = find_setup(frame)
     if not frame.problem and frame.technique and "image" not in frame.technique.casefold():
         frame.problem = f"not an image ({frame.technique}); listed, not reduced"
 
 
 def _choose_regions(frame: Frame, overscan: dict[str, Any]) -> tuple[str | None, str | None]:
+    if frame.strips is not None:
+        strip = next((strip for strip in frame.strips if strip), None)
+        return strip if overscan["use"] else None, None
     if not overscan["use"]:
         return None, overscan["trim"] or frame.trim
     return overscan["section"] or frame.overscan, overscan["trim"] or frame.trim
@@ -157,6 +178,8 @@ def _choose_regions(frame: Frame, overscan: dict[str, Any]) -> tuple[str | None,
 
 def _check_regions(frame: Frame, settings: dict[str, Any]) -> str:
     """Return what is wrong with a frame's overscan and trim sections, if anything is."""
+    if frame.strips is not None:
+        return ""
     shape = (frame.rows, frame.columns)
     trim = parse_section(frame.trim) if frame.trim else Section(1, shape[1], 1, shape[0])
     overscan = parse_section(frame.overscan) if frame.overscan else trim
@@ -178,8 +201,17 @@ def _drop_doubles(frames: list[Frame]) -> None:
     """
     first: dict[str, str] = {}
     for frame in sorted(frames, key=lambda frame: (len(frame.name.rsplit("/", 1)[-1]), frame.name)):
-        if frame.digest and not frame.problem and first.setdefault(frame.digest, frame.name) != frame.name:
-            frame.problem = f"the same content as {make_printable(first[frame.digest])}"
+        plane = (frame.image or {}).get("plane")  # those of a compressed cube share the digest of the whole
+        for content in (f"{frame.digest} {plane}", _name_uncompressed(frame)):
+            if frame.digest and not frame.problem and first.setdefault(content, frame.name) != frame.name:
+                frame.problem = f"the same content as {make_printable(first[content])}"
+
+
+def _name_uncompressed(frame: Frame) -> str:
+    """Return what a frame and a compressed copy of it beside it have in common."""
+    folder, _, file = frame.name.rpartition("/")
+    plain = re.sub(r"(\.[^.]*?)(\.gz|\.bz2|\.fz)?(\[[^]]*\])?$", r"\3", file, flags=re.IGNORECASE)
+    return f"{folder}/{plain} {frame.start} {frame.kind} {frame.exposure} {frame.setup}"
 
 
 def is_excluded(frame: Frame, raw: list[Path], patterns: list[str]) -> bool:
@@ -192,6 +224,12 @@ def is_excluded(frame: Frame, raw: list[Path], patterns: list[str]) -> bool:
 
 
 def table_rows(frames: list[Frame]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the frame table as a person reads them (no absolute paths, no cache fields)."""
+    """Yield the rows of the frame table as a person reads them."""
     for frame in frames:
-        yield {field: value for field, value in vars(frame).items() if field not in ("path", "mtime_ns")}
+        row = {column: getattr(frame, column, None) for column in COLUMNS}
+        row |= {figure: frame.pixels.get(figure) for figure in FIGURES}
+        if frame.digest:
+            row |= {facet: "unknown" for facet in FACETS_TOLD if row[facet] is None and facet != "mosaic"}
+        if frame.fixes:
+            row["fixes"] = "; ".join(f"{card} = {value}" for card, value in frame.fixes.items())
+        yield row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,42 @@ ROUNDS = 5  # of rejection in a fit
 Image = NDArray[np.floating[Any]]
 
 
+@dataclass(frozen=True, eq=False)
+class OverscanLevel:
+    """The level of an image's overscan, to be subtracted from what the trim keeps.
+
+    ``patches`` are the parts of the image, one an amplifier: their rows and columns, and the level of each row, of
+    shape (rows, 1), or of each column, (1, columns). None where an amplifier has no overscan.
+    """
+
+    patches: list[tuple[slice, slice, NDArray[np.float32] | None]]
+    shape: tuple[int, int]
+
+    def subtract_from(self, image: Image, rows: Any, columns: slice) -> None:
+        """Subtract it in place from these rows (a slice or numbers) and columns of the image."""
+        if len(self.patches) == 1:
+            level = self.patches[0][2]
+            if level is not None:
+                image -= level[rows] if level.shape[1] == 1 else level[:, columns]
+            return
+        numbers, places = np.arange(self.shape[0])[rows], np.arange(self.shape[1])[columns]
+        for across, along, level in self.patches:
+            here = (numbers >= across.start) & (numbers < across.stop)
+            there = (places >= along.start) & (places < along.stop)
+            if level is not None and here.any() and there.any():
+                each_row = level.shape[1] == 1
+                own = level[numbers[here] - across.start] if each_row else level[:, places[there] - along.start]
+                image[np.ix_(here, there)] -= own
+
+
 def find_kept(shape: tuple[int, int], settings: dict[str, Any] | None) -> Section:
-    """Return the part of a frame of this shape (rows, columns) that ``trim`` keeps."""
+    """Return the part of a frame of this shape (rows, columns) that ``trim`` keeps; all of a stitched one."""
     rows, columns = shape
-    return parse_section(settings["trim"]) if settings and settings["trim"] else Section(1, columns, 1, rows)
+    trimmed = settings and settings["trim"] and "amplifiers" not in settings
+    return parse_section(settings["trim"]) if settings and trimmed else Section(1, columns, 1, rows)
 
 
-def measure_overscan(raw: RawImage | Image, settings: dict[str, Any] | None) -> NDArray[np.float32] | None:
+def measure_overscan(raw: RawImage | Image, settings: dict[str, Any] | None) -> OverscanLevel | None:
     """Return a frame's overscan level, to be subtracted from what the trim keeps; None where it has no overscan.
 
     Parameters
@@ -30,21 +60,35 @@ def measure_overscan(raw: RawImage | Image, settings: dict[str, Any] | None) -> 
     raw : RawImage or array of float32, shape (rows, columns)
         In ADU.
     settings : dict or None
-        ``section`` and ``trim`` in FITS notation or None; ``method``, and for a fit ``order`` and ``sigma``.
-        None for a frame that is left as it is.
-
-    Returns
-    -------
-    level : array of float32, shape (rows, 1) or (1, columns) of the trimmed frame
+        ``section`` and ``trim`` in FITS notation or None; ``method``, and for a fit ``order`` and ``sigma``;
+        for a stitched frame ``amplifiers``, each with a section and trim of its own. None for a frame that is left
+        as it is.
     """
     if settings is None or not settings["section"]:
         return None
-    kept = find_kept(raw.shape, settings)
-    section = parse_section(settings["section"])
+    if "amplifiers" not in settings:
+        kept = find_kept(raw.shape, settings)
+        level = _measure_level(raw, kept, settings["section"], settings)
+        return OverscanLevel([(slice(0, kept.shape[0]), slice(0, kept.shape[1]), level)], kept.shape)
+    assert isinstance(raw, RawImage), "a stitched frame is a raw one"
+    patches: list[tuple[slice, slice, NDArray[np.float32] | None]] = []
+    for (pixels, placed), own in zip(raw.amplifiers, settings["amplifiers"], strict=True):
+        turned: NDArray[np.float32] | None = None
+        if own["section"]:
+            upright = _measure_level(pixels, parse_section(own["trim"]), own["section"], settings)
+            turned = upright[:: -1 if placed.turned[0] else 1, :: -1 if placed.turned[1] else 1]
+        across = slice(placed.row, placed.row + placed.rows)
+        patches.append((across, slice(placed.column, placed.column + placed.columns), turned))
+    return OverscanLevel(patches, raw.shape)
+
+
+def _measure_level(pixels: Any, kept: Section, where: str, settings: dict[str, Any]) -> NDArray[np.float32]:
+    """Return the level of each row of what is kept, of shape (rows, 1), or of each column, (1, columns)."""
+    section = parse_section(where)
     if section.spans_rows_of(kept):
-        strip, axis = raw[kept.slices[0], section.slices[1]], 1
+        strip, axis = pixels[kept.slices[0], section.slices[1]], 1
     else:
-        strip, axis = raw[section.slices[0], kept.slices[1]], 0
+        strip, axis = pixels[section.slices[0], kept.slices[1]], 0
     return np.expand_dims(_measure_lines(strip, axis, settings).astype(np.float32), axis)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from darkroom.contracts import Breach, Contents, divide_flat
+from darkroom.folders import find_stem
 from darkroom.frames import Frame
 from darkroom.matching import Match, Shelf, canonical_exposure
 from darkroom.measurements import Source
@@ -110,7 +111,7 @@ def name_lights(frames: list[Frame]) -> list[tuple[Frame, str]]:
     """Return each light's product below results; two of one name in one folder are told apart by their raw folders."""
     named = defaultdict(list)
     for frame in sorted(frames, key=lambda frame: (frame.start, frame.name)):
-        stem = frame.name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        stem = find_stem(frame.name)
         named[f"{frame.night}/{frame.setup}/lights/{make_slug(stem)}".casefold()].append((frame, stem))
     paths = []
     for members in named.values():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkroom.calibrate import subtract_pedestal
-from darkroom.overscan import find_kept, measure_overscan
+from darkroom.overscan import OverscanLevel, find_kept, measure_overscan
 from darkroom.raw_images import RawImage, Rows
 
 Image = NDArray[np.float32]
@@ -28,7 +28,7 @@ class PreparedImage:
         ADU.
     kept : tuple of slice
         The rows and columns of it that the trim keeps; what follows is of their shape.
-    level : array, shape (rows, 1) or (1, columns), or None
+    level : OverscanLevel or None
         That of the overscan.
     bias, dark : arrays, shape (rows, columns), or None
         ADU. The dark is subtracted ``dark_scale`` times.
@@ -40,7 +40,7 @@ class PreparedImage:
 
     raw: RawImage | Image
     kept: tuple[slice, slice]
-    level: Image | None = None
+    level: OverscanLevel | None = None
     bias: Image | None = None
     dark: Image | None = None
     dark_scale: float = 1.0
@@ -67,7 +67,7 @@ class PreparedImage:
         """Take off such pixels what is to be taken off, in place where that can be done; return them."""
         rows, columns = _split(key)
         if self.level is not None:
-            counts -= self.level[rows] if self.level.shape[1] == 1 else self.level[:, columns]
+            self.level.subtract_from(counts, rows, columns)
         bias, dark = (None if plane is None else plane[rows, columns] for plane in (self.bias, self.dark))
         image = subtract_pedestal(counts, bias, dark, self.dark_scale, self.linearity)
         if self.scale != 1:

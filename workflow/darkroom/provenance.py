@@ -51,7 +51,7 @@ def _list_steps(recipe: dict[str, Any]) -> str:
     overscan = recipe["settings"]["overscan"] or {}
     done = {
         "O": overscan.get("section"),
-        "T": overscan.get("trim"),
+        "T": overscan.get("trim") or overscan.get("amplifiers"),
         "B": recipe.get("bias"),
         "D": _masters_applied(recipe, "dark"),
         "F": recipe.get("flat"),

@@ -1,4 +1,4 @@
-"""Readings: what one raw file says of itself, by its header, its folders and its name."""
+"""Readings: what a raw file says of each image in it, by its headers, its folders, its name and its pixels."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darkroom.fingerprints import fingerprint_module
-from darkroom.folders import find_compression
-from darkroom.headers import describe_header, match_name, read_dialects
+from darkroom.fixes import apply_fixes, find_fixes
+from darkroom.folders import UNREAD
+from darkroom.hdus import Hdu, iterate_planes, list_hdus, list_images, merge_headers
+from darkroom.headers import describe_header, read_dialects
+from darkroom.kind_sources import fill_from_path, find_kind
+from darkroom.problems import JobProblem
 from darkroom.processed import find_processing
-from darkroom.raw import RawProblem, digest_file, read_raw_header
-from darkroom.texts import make_printable
+from darkroom.sources import FileChanged, RawProblem, Source, open_source
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -57,74 +61,135 @@ def digest_reader(headers: dict[str, Any]) -> str:
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
-def read_frame(path: str, name: str, status: os.stat_result, headers: dict[str, Any]) -> dict[str, Any]:
-    """Return a frame's reading: its fields but those that depend on the settings of the night."""
+def read_file(path: str, name: str, status: os.stat_result, headers: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the reading of each image in a file: the fields of its frame but those that depend on the whole night."""
     if stat.S_ISDIR(status.st_mode):
-        return {"problem": f"{UNREADABLE}: permission denied for this folder"}
+        return [{"problem": f"{UNREADABLE}: permission denied for this folder"}]
     if not stat.S_ISREG(status.st_mode):
-        return {"problem": "not a regular file"}
-    if find_compression(name):
-        return {"problem": "compressed frames are not read; decompress it first"}
+        return [{"problem": "not a regular file"}]
+    if name.lower().endswith(UNREAD):
+        return [{"problem": f"files of this kind ({Path(name).suffix}) are not read; decompress it first"}]
     try:
-        header = ParsedCards(read_raw_header(path, status.st_size))
-        with open(path, "rb") as file:
-            digest = digest_file(file)
+        source = open_source(path, status)
+        hdus = list_hdus(source)
+        images = list_images(hdus)
+        if headers["extensions"] == "stitch" and len(images) > 1:
+            return [_read_mosaic(path, name, source, hdus, images, headers)]
+        several = len(images) > 1
+        return [
+            _read_image(path, name, source, hdus, hdu, plane, label, headers)
+            for hdu, label in zip(images, _label(images) if several else [None], strict=True)
+            for plane in iterate_planes(hdu)
+        ]
+    except FileChanged:
+        return [{"problem": f"{UNREADABLE}: it is being written to; wait for it to end"}]
     except RawProblem as problem:
-        return {"problem": str(problem)}
+        return [{"problem": str(problem)}]
     except OSError as error:
-        return {"problem": f"{UNREADABLE}: {error.strerror or error}"}
-    known = describe_header(header, headers)
-    processed = find_processing(header, name, known, headers["words"])
-    word = known.pop("kind_word")
-    del known["calibrated"]
-    kind, source = _find_kind(name, known.pop("kind"), word, headers)
-    reading = {**known, "kind": kind, "kind_from": source, "digest": digest}
-    reading |= {"rows": int(header["NAXIS2"]), "columns": int(header["NAXIS1"])}
-    if processed:
-        reading["problem"] = processed
-    _fill_from_path(reading, name, headers)
+        return [{"problem": f"{UNREADABLE}: {error.strerror or error}"}]
+
+
+def _read_image(
+    path: str,
+    name: str,
+    source: Source,
+    hdus: list[Hdu],
+    hdu: Hdu,
+    plane: int | None,
+    part: str | None,
+    headers: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the reading of one image: of several, each has a ``label`` and an address, ``image``."""
+    image = None
+    if part is not None or plane is not None:
+        image = {"hdu": hdu.number} | ({} if plane is None else {"plane": plane})
+    reading = _describe(path, name, source, hdus, merge_headers(hdus, hdu), image, headers)
+    rows, columns = hdu.shape[-2:]
+    reading |= {"image": image, "part": part, "rows": rows, "columns": columns}
+    if image:
+        reading["label"] = f"{hdu.number}" if plane is None else f"{hdu.number},{plane}"
+    if plane is not None:
+        _tell_plane(reading, plane, hdu.shape[0])
     return reading
 
 
-def _find_kind(name: str, kind: str | None, word: str | None, headers: dict[str, Any]) -> tuple[str, str]:
-    """Return the kind and what told it: the header, a folder or the file name."""
-    *folders, file = name.split("/")
-    folder_names = _folder_names(headers)
-    names = read_dialects()["generic"]["names"]
-    for source in headers["kind_from"]:
-        if source == "header" and word is not None:
-            return kind or "other", f"header: {word}"
-        if source == "folder":
-            for folder in reversed(folders):
-                if found := match_name(folder, folder_names):
-                    return found, f"folder: {folder}"
-        if source == "name" and (found := match_name(Path(file).stem, names)):
-            return found, "file name"
-    return "unknown", ""
+def _read_mosaic(
+    path: str, name: str, source: Source, hdus: list[Hdu], images: list[Hdu], headers: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the reading of an image that is stitched of those of several amplifiers.
 
-
-def _fill_from_path(reading: dict[str, Any], name: str, headers: dict[str, Any]) -> None:
-    """Fill filter and object from the folders where the header has none; ``path`` is like ``{kind}/{filter}``.
-
-    A folder that stands for the kind must be the name of one, and one named outright must be that one.
+    Raises
+    ------
+    RawProblem
+        If they do not say where they lie, or do not fit together.
     """
-    if headers["path"] is None:
-        return
-    parts = headers["path"].split("/")
-    folders = name.split("/")[:-1][-len(parts) :]
-    if len(folders) < len(parts):
-        return
-    for part, folder in zip(parts, folders, strict=True):
-        if part == "{kind}" and not match_name(folder, _folder_names(headers)):
-            return
-        if not part.startswith("{") and part.casefold() != folder.casefold():
-            return
-    for part, folder in zip(parts, folders, strict=True):
-        concept = part.strip("{}")
-        if part.startswith("{") and reading.get(concept) is None:
-            reading[concept] = make_printable(folder)
+    from darkroom.amplifiers import describe_amplifiers, place_amplifiers
+
+    parts = [(hdu.number, describe_header(ParsedCards(merge_headers(hdus, hdu)), headers), hdu.shape) for hdu in images]
+    if cubes := [hdu for hdu in images if len(hdu.shape) == 3]:
+        raise RawProblem(f"cannot be stitched: extension {cubes[0].number} is a cube")
+    try:
+        amplifiers = describe_amplifiers(parts)
+    except ValueError as problem:
+        raise RawProblem(f"{problem}; headers.extensions: separate takes each by itself") from None
+    (rows, columns), _ = place_amplifiers(amplifiers)
+    image = {"amplifiers": amplifiers}
+    reading = _describe(path, name, source, hdus, merge_headers(hdus, images[0]), image, headers)
+    strips = [known["overscan"] for _, known, _ in parts]
+    reading |= {"image": image, "rows": rows, "columns": columns, "trim": None, "overscan": None, "strips": strips}
+    for quantity in ("gain", "read_noise"):  # the flats even out what little the amplifiers differ by
+        told = [known[quantity] for _, known, _ in parts]
+        reading[quantity] = sum(told) / len(told) if all(told) else None
+    return reading
 
 
-def _folder_names(headers: dict[str, Any]) -> dict[str, list[str]]:
-    built_in = read_dialects()["generic"]["folders"]
-    return {kind: headers["folders"].get(kind, []) + names for kind, names in built_in.items()}
+def _describe(
+    path: str,
+    name: str,
+    source: Source,
+    hdus: list[Hdu],
+    header: fits.Header,
+    image: dict[str, Any] | None,
+    headers: dict[str, Any],
+) -> dict[str, Any]:
+    """Return what the header, the names and the pixels of an image tell."""
+    from darkroom.pixels import measure_pixels
+    from darkroom.raw_images import digest_image, open_image
+
+    cards: Mapping[str, Any] = ParsedCards(header)
+    if fixes := find_fixes(cards, name, headers):
+        cards = apply_fixes(cards, fixes)
+    known = describe_header(cards, headers)
+    processed = find_processing(cards, name, known, headers["words"])
+    word = known.pop("kind_word")
+    for concept in ("calibrated", "place", "data"):
+        known.pop(concept, None)
+    kind, told_by = find_kind(name, known.pop("kind"), word, headers)
+    digest = digest_image(source, hdus, image)
+    reading = {**known, "kind": kind, "kind_from": told_by, "digest": digest, "fixes": fixes or None}
+    fill_from_path(reading, name, headers)
+    if processed:
+        return reading | {"problem": processed}
+    try:
+        raw = open_image(path, source, hdus, image)
+        return reading | {"pixels": measure_pixels(raw, reading["saturation"])}
+    except (JobProblem, ValueError, TypeError, LookupError) as problem:
+        return reading | {"problem": f"its pixels cannot be read ({' '.join(str(problem).split())})"}
+
+
+def _tell_plane(reading: dict[str, Any], plane: int, planes: int) -> None:
+    """Tell the planes of a cube apart: by time, or by colour where there are three that say so."""
+    if planes == 3 and reading.pop("colours", None):
+        reading["filter"] = "RGB"[plane - 1]
+        return
+    seconds = (reading.pop("cycle", None) or reading["exposure"] or 0.0) * (plane - 1)
+    if reading["start"]:
+        start = datetime.fromisoformat(reading["start"]) + timedelta(seconds=seconds)
+        reading["start"] = start.isoformat(timespec="milliseconds")
+
+
+def _label(images: list[Hdu]) -> list[str]:
+    """Return what the images of a file are called: their EXTNAMEs if these tell them apart, else their numbers."""
+    names = [hdu.name for hdu in images]
+    distinct = all(names) and len(set(names)) == len(names)
+    return names if distinct else [str(hdu.number) for hdu in images]

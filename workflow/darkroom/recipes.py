@@ -171,8 +171,9 @@ def _describe_place(item: Item, kind: str) -> dict[str, Any]:
 def _describe_frame(frame: Frame) -> dict[str, Any]:
     """Return what a product depends on of a raw frame; the name without its folder, which may move."""
     name = frame.name.rsplit("/", 1)[-1]
-    known = {"name": name, "digest": frame.digest, "start": frame.start, "exposure": frame.exposure}
-    return known | {"temperature": frame.temperature}
+    known: dict[str, Any] = {"name": name, "digest": frame.digest, "start": frame.start, "exposure": frame.exposure}
+    known |= {"temperature": frame.temperature}
+    return known | {key: value for key, value in (("image", frame.image), ("fixes", frame.fixes)) if value}
 
 
 def _describe_sources(sources: dict[str, Source], settings: dict[str, Any]) -> dict[str, Any]:
@@ -204,12 +205,15 @@ def _combine_settings(combine: dict[str, Any]) -> dict[str, Any]:
 
 
 def _overscan_settings(frame: Frame, settings: dict[str, Any]) -> dict[str, Any] | None:
-    if not frame.overscan and not frame.trim:
+    if not frame.overscan and not frame.trim and frame.strips is None:
         return None
     chosen: dict[str, Any] = {"section": frame.overscan, "trim": frame.trim}
     if frame.overscan:
         used = ("method",) if settings["overscan"]["method"] in ("median", "mean") else ("method", "order", "sigma")
         chosen |= {key: settings["overscan"][key] for key in used}
+    if frame.strips is not None and frame.image:
+        parts = zip(frame.strips, frame.image["amplifiers"], strict=True)
+        chosen["amplifiers"] = [{"section": strip, "trim": part["data"]} for strip, part in parts]
     return chosen
 
 
@@ -217,7 +221,8 @@ def _describe_tools(kind: str, frame: Frame, settings: dict[str, Any]) -> dict[s
     libraries = list(LIBRARIES)
     if kind in ("dark", "flat") or (kind == "light" and settings["lights"]["cosmic_rays"]["use"]):
         libraries.append("astroscrappy")  # its filter finds bad pixels, too
-    return {"code": fingerprint_script(SCRIPTS[kind]), "versions": _versions(tuple(libraries))}
+    tools: dict[str, Any] = {"code": fingerprint_script(SCRIPTS[kind]), "versions": _versions(tuple(libraries))}
+    return tools | ({"mosaic": frame.mosaic} if frame.mosaic else {})
 
 
 @cache

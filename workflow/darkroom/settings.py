@@ -206,6 +206,7 @@ def _contradictions(settings: dict[str, Any]) -> Iterator[str]:
         yield "results: names no folder"
     if is_awkward(settings["results"]):
         yield f"results: {settings['results']!r} holds braces or unprintable characters; name another folder"
+    yield from _contradict_headers(settings["headers"])
     yield from (f"nights: {line}" for line in list_choice_problems(settings["nights"]))
     if site["longitude"] is not None and site["night_offset_hours"] is not None:
         yield "site: longitude and night_offset_hours are two rules for one thing; give one of them"
@@ -228,5 +229,15 @@ def _contradictions(settings: dict[str, Any]) -> Iterator[str]:
             yield "dark.per_second: a rate is always scaled by time: set dark.scale to true"
     if flat["max_counts"] is not None and flat["max_counts"] <= flat["min_counts"]:
         yield f"flat: max_counts {flat['max_counts']:g} is not above min_counts {flat['min_counts']:g}"
-    if "kind" in settings["headers"]["cards"] and "header" not in settings["headers"]["kind_from"]:
+
+
+def _contradict_headers(headers: dict[str, Any]) -> Iterator[str]:
+    if "kind" in headers["cards"] and "header" not in headers["kind_from"]:
         yield "headers: cards.kind is given, but kind_from does not ask the header"
+    if headers["fix"] or headers["dialect"] is not None:
+        from darkroom.dialects import read_dialects  # a job on a cluster parses the settings too, and reads no header
+        from darkroom.fixes import list_fix_problems
+
+        yield from list_fix_problems(headers["fix"])
+        if headers["dialect"] not in [None, *read_dialects()]:
+            yield f"headers.dialect: there is no {headers['dialect']!r}, but {', '.join(read_dialects())}"

@@ -4,39 +4,77 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import defaultdict
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from darkroom.frames import Frame
 
+# What headers tell of a camera's state; a card that is missing leaves it unknown.
+FACETS_TOLD = ("camera", "binning", "readout", "gain_setting", "offset_setting", "window", "mosaic")
 # What must agree, in the order in which the setup's name shows it.
-FACETS = (
-    "camera",
-    "binning",
-    "readout",
-    "gain_setting",
-    "offset_setting",
-    "window",
-    "shape",
-    "regions",
-    "technique",
-)
+FACETS = (*FACETS_TOLD[:-1], "shape", "regions", "technique", "part", "mosaic")
+Told = tuple[str | None, ...]
 
 
-def find_setup(frame: Frame) -> str:
-    """Return the setup's name: the telling facets, and a short digest of all of them."""
+def name_setups(frames: list[Frame]) -> None:
+    """Give each frame the name of its setup, and say where that is a guess.
+
+    A frame whose header lacks what others of its shape tell is taken for one of them, if all that it tells agrees with
+    them and they agree with each other; what is unknown is never taken to be equal without a word.
+    """
+    known: dict[tuple[Any, ...], set[Told]] = defaultdict(set)
+    for frame in frames:
+        if frame.digest and not frame.problem:
+            known[_read_fixed(frame)].add(_read_told(frame))
+    fuller: dict[tuple[Any, ...], list[Told]] = {}
+    for frame in frames:
+        fixed, told = _read_fixed(frame), _read_told(frame)
+        if (fixed, told) not in fuller:
+            fuller[fixed, told] = _find_fuller(told, known[fixed]) if None in told else []
+        found = fuller[fixed, told]
+        if found and not frame.problem:
+            frame.notes = "; ".join(filter(None, [frame.notes, _say_unknown(told, found)]))
+        if len(found) == 1:
+            told = found[0]
+        frame.setup = _name_setup(*told[:-1], *fixed, told[-1])
+
+
+def _say_unknown(told: Told, found: list[Told]) -> str:
+    """Return what a header does not tell, and what it is taken to be."""
+    unknown = [n for n, own in enumerate(told) if own is None and any(other[n] for other in found)]
+    names = [FACETS_TOLD[n].replace("_", " ") for n in unknown]
+    if len(found) > 1:
+        return f"its {' and '.join(names)} is unknown, and {len(found)} setups would fit: none is (headers.fix tells)"
+    what = ", ".join(f"{name} {found[0][n]}" for name, n in zip(names, unknown, strict=True))
+    return f"not in its header, and taken from the other frames of its camera: {what}"
+
+
+def _find_fuller(told: Told, others: set[Told]) -> list[Told]:
+    """Return what others tell that agree in all that is told, and tell more; of those only the fullest."""
+    fuller = [
+        other
+        for other in others
+        if other != told and all(own is None or own == value for own, value in zip(told, other, strict=True))
+    ]
+    most = [one for one in fuller if not _find_fuller(one, set(fuller))]
+    return sorted(most, key=str)
+
+
+def _read_told(frame: Frame) -> Told:
+    return tuple(getattr(frame, facet) for facet in FACETS_TOLD)
+
+
+def _read_fixed(frame: Frame) -> tuple[str | None, ...]:
+    """Return the facets that are never unknown."""
     technique = frame.technique and frame.technique.casefold()
-    return _name_setup(
-        frame.camera,
-        frame.binning,
-        frame.readout,
-        frame.gain_setting,
-        frame.offset_setting,
-        frame.window,
+    strips = None if frame.strips is None else " ".join(map(str, frame.strips))
+    return (
         f"{frame.columns}x{frame.rows}",
-        f"{frame.overscan or ''}{frame.trim or ''}" or None,
+        f"{frame.overscan or ''}{frame.trim or ''}{strips or ''}" or None,
         technique if technique and "image" not in technique else None,
+        frame.part,
     )
 
 
@@ -44,9 +82,8 @@ def find_setup(frame: Frame) -> str:
 def _name_setup(*values: str | None) -> str:
     """Return the name of a setup whose facets are in the order of FACETS."""
     facets = dict(zip(FACETS, values, strict=True))
-    shown = [_keep_safe(facets["camera"] or "") or "camera", facets["binning"], facets["shape"]]
-    if facets["technique"]:
-        shown.append(facets["technique"])
+    shown = [_keep_safe(facets["camera"] or "") or "camera", facets["part"], facets["binning"], facets["shape"]]
+    shown = [part for part in [*shown, facets["technique"]] if part]
     digest = hashlib.blake2b(repr(values).encode(), digest_size=3).hexdigest()
     return "-".join([*(_keep_safe(str(part))[:40] for part in shown), digest])
 

@@ -19,7 +19,7 @@ from darkroom.masters import Master, MasterShelf
 from darkroom.mosaics import find_mosaic
 from darkroom.noise import ROUNDING_VARIANCE, FrameNoise, find_read_variance
 from darkroom.prepared_images import PreparedImage, prepare_image
-from darkroom.raw_images import RawImage, read_raw
+from darkroom.raw_images import RawImage, read_planned
 from darkroom.read_out import measure_read_out
 from darkroom.uncertainty import add_pedestal_noise
 
@@ -128,7 +128,7 @@ def prepare_stack(
 
     def read(item: tuple[dict[str, Any], str]) -> _Entry:
         frame, path = item
-        raw = read_raw(path, frame["digest"])
+        raw = read_planned(path, frame)
         entry = _look_at(frame, raw, recipe, bias, _find_dark(frame, shelf), find_full, stack.mosaic)
         raw.release()
         return entry

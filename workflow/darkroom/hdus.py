@@ -1,0 +1,225 @@
+"""HDUs: the headers of a FITS file and where their data lie, and which of them are images."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from darkroom.sources import RawProblem, Source
+
+if TYPE_CHECKING:
+    from astropy.io import fits
+
+BLOCK = 2880
+BITPIX = (8, 16, 32, 64, -32, -64)
+LARGEST_IMAGE = 2**33  # bytes; more is a damaged header, not a camera
+LARGEST_RATIO = 1000  # by which tiles may be compressed; a frame of nothing but zeros comes near
+SHORT_HEADER, LARGEST_HEADER = 2**16, 2**22  # bytes that nearly all headers fit into, and that all do
+MOST_HDUS = 1000
+# What stands in the primary header for its own data, or for the file.
+_STRUCTURE = {"SIMPLE", "BITPIX", "NAXIS", "EXTEND", "BSCALE", "BZERO", "BLANK", "CHECKSUM", "DATASUM", "NEXTEND"}
+# Extensions that go with an image of the same file and are none of their own, as pipelines name them.
+COMPANIONS = {"UNCERT", "ERR", "ERROR", "SIGMA", "VAR", "VARIANCE", "MASK", "DQ", "BPM", "QUALITY", "WEIGHT", "WHT"}
+
+
+@dataclass(frozen=True)
+class Hdu:
+    """A header, and where it and its data lie: from ``start`` on, ``data`` on, until ``end`` without the padding.
+
+    ``shape`` is that of the image in the order of NumPy, without leading axes of one; empty if there is none.
+    ``compressed`` tells that the image lies in the tiles of a table.
+    """
+
+    number: int
+    header: fits.Header
+    start: int
+    data: int
+    end: int
+    shape: tuple[int, ...]
+    compressed: bool = False
+
+    @property
+    def is_image(self) -> bool:
+        """Whether there are pixels in rows and columns."""
+        return len(self.shape) in (2, 3)
+
+    @property
+    def name(self) -> str:
+        """Its EXTNAME, in capitals."""
+        return _read_text(self.header, "EXTNAME").upper()
+
+
+def list_hdus(source: Source) -> list[Hdu]:
+    """Return all HDUs of a FITS file.
+
+    Raises
+    ------
+    RawProblem
+        If it is no FITS file, or ends before its headers or their data do.
+    """
+    begin = bytes(source.read(0, 9))
+    if begin != b"SIMPLE  =":
+        raise RawProblem("no FITS file (it does not begin with SIMPLE); convert it or name it in exclude")
+    if source.size < BLOCK:
+        raise RawProblem(f"truncated: {source.size} bytes hold no header; copy it again")
+    hdus: list[Hdu] = []
+    start = 0
+    while len(hdus) < MOST_HDUS and (not hdus or bytes(source.read(start, 8)) == b"XTENSION"):
+        hdu = _read_hdu(source, len(hdus), start)
+        hdus.append(hdu)
+        start = math.ceil(hdu.end / BLOCK) * BLOCK
+    if 0 < source.size - start < 8:
+        raise RawProblem("truncated: it ends within a header; copy it again")
+    return hdus
+
+
+def list_images(hdus: list[Hdu]) -> list[Hdu]:
+    """Return the HDUs that hold images of their own.
+
+    Raises
+    ------
+    RawProblem
+        If there is none, or there are less than the primary header says.
+    """
+    told = hdus[0].header.get("NEXTEND")
+    if isinstance(told, int) and not isinstance(told, bool) and told > len(hdus) - 1:
+        raise RawProblem(f"truncated: {len(hdus) - 1} of {told} extensions; copy it again")
+    images = [hdu for hdu in hdus if hdu.is_image]
+    own = [hdu for hdu in images if hdu.name not in COMPANIONS]
+    if len(own) < len(images) and own:
+        others = ", ".join(hdu.name for hdu in images if hdu.name in COMPANIONS)
+        raise RawProblem(f"no raw frame: it has been worked on (it comes with {others}); give the raw frame")
+    if not images:
+        shape = hdus[0].shape
+        more = " or in its extensions" if len(hdus) > 1 else ""
+        raise RawProblem(f"no two-dimensional image in the first HDU{more} (NAXIS = {len(shape)})")
+    return images
+
+
+def merge_headers(hdus: list[Hdu], hdu: Hdu) -> fits.Header:
+    """Return the cards of an image, and those of the primary header that it does not give anew."""
+    if hdu.number == 0:
+        return hdu.header
+    merged = hdus[0].header.copy()
+    own = {keyword for keyword in hdu.header if keyword not in ("", "COMMENT", "HISTORY")}
+    for keyword in {name for name in merged if name in own | _STRUCTURE or name.startswith("NAXIS")}:
+        merged.remove(keyword, ignore_missing=True, remove_all=True)
+    for card in hdu.header.cards:
+        merged.append(card, end=True)
+    return merged
+
+
+def read_tiles(source: Source, hdu: Hdu) -> Any:
+    """Return the stored pixels of a compressed image as an array of its shape, as they were before scaling.
+
+    Raises
+    ------
+    RawProblem
+        If they cannot be decompressed.
+    """
+    from astropy.io import fits
+
+    try:
+        with fits.open(io.BytesIO(_isolate(source, hdu)), do_not_scale_image_data=True) as opened:
+            data = opened[1].data
+    except _decoding_errors() as error:
+        raise RawProblem(f"its compression is damaged ({' '.join(str(error).split())}); copy it again") from None
+    return data.reshape(hdu.shape)
+
+
+def _decoding_errors() -> tuple[type[Exception], ...]:
+    """Return what decoding damaged tiles raises, which is nearly anything."""
+    from astropy.io.fits import VerifyError
+
+    arithmetic = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+    return (OSError, EOFError, MemoryError, RuntimeError, VerifyError, *arithmetic)
+
+
+def _read_hdu(source: Source, number: int, start: int) -> Hdu:
+    header, data = _read_header(source, start)
+    try:
+        axes = [int(header[f"NAXIS{axis}"]) for axis in range(int(header["NAXIS"]), 0, -1)]
+        item = abs(int(header["BITPIX"])) // 8
+        groups, extra = (int(header.get(card, value)) for card, value in (("GCOUNT", 1), ("PCOUNT", 0)))
+    except (KeyError, ValueError, TypeError, OverflowError):
+        raise RawProblem("its header lacks BITPIX or NAXIS, or they are no numbers") from None
+    held = item * abs(groups) * (extra + math.prod(axes)) if axes else 0
+    if min(axes, default=0) < 0 or extra < 0 or held > LARGEST_IMAGE or header["BITPIX"] not in BITPIX:
+        size = " x ".join(str(length) for length in reversed(axes)) or "no"
+        raise RawProblem(f"its header asks for {size} pixels of {8 * item} bits: damaged")
+    if source.size < data + held:
+        raise RawProblem(f"truncated: {source.size} of {data + held} bytes; copy it again")
+    hdu = Hdu(number, header, start, data, data + held, ())
+    if number and header.get("ZIMAGE") is True:
+        return _read_compressed(source, hdu)
+    if number and _read_text(header, "XTENSION") != "IMAGE":
+        return hdu
+    return Hdu(number, header, start, data, data + held, _drop_single_axes(axes))
+
+
+def _read_header(source: Source, start: int) -> tuple[fits.Header, int]:
+    """Return a header and where it ends; the END is sought in as many bytes as any header has."""
+    from astropy.io import fits  # half a second, which a run that knows all its frames already can do without
+
+    for count in (SHORT_HEADER, LARGEST_HEADER):
+        file = io.BytesIO(source.read(start, count))
+        try:
+            return fits.Header.fromfile(file), start + file.tell()
+        except (OSError, EOFError, fits.VerifyError, ValueError):
+            continue
+    raise RawProblem("its header does not end: truncated or damaged; copy it again")
+
+
+def _read_compressed(source: Source, hdu: Hdu) -> Hdu:
+    """Return a table of compressed tiles as the image that it stands for."""
+    from astropy.io import fits
+
+    try:
+        axes = [int(hdu.header[f"ZNAXIS{axis}"]) for axis in range(int(hdu.header["ZNAXIS"]), 0, -1)]
+        size = math.prod(axes) * abs(int(hdu.header["ZBITPIX"])) // 8
+        if min(axes) < 1 or size > min(LARGEST_RATIO * (hdu.end - hdu.data), LARGEST_IMAGE):
+            raise RawProblem(f"its header asks for {' x '.join(map(str, axes[::-1]))} pixels: damaged")
+        with fits.open(io.BytesIO(_isolate(source, hdu)), do_not_scale_image_data=True) as opened:
+            header = opened[1].header.copy()
+    except RawProblem:
+        raise
+    except _decoding_errors() as error:
+        raise RawProblem(f"its compression is damaged ({' '.join(str(error).split())}); copy it again") from None
+    return Hdu(hdu.number, header, hdu.start, hdu.data, hdu.end, _drop_single_axes(axes), compressed=True)
+
+
+def _isolate(source: Source, hdu: Hdu) -> bytes:
+    """Return a FITS file that holds nothing but one extension."""
+    from astropy.io import fits
+
+    length = math.ceil((hdu.end - hdu.start) / BLOCK) * BLOCK
+    return fits.PrimaryHDU().header.tostring().encode() + bytes(source.read(hdu.start, length)).ljust(length, b"\0")
+
+
+def _drop_single_axes(axes: list[int]) -> tuple[int, ...]:
+    while len(axes) > 2 and axes[0] == 1:
+        axes = axes[1:]
+    return tuple(axes) if axes and min(axes) > 0 else ()
+
+
+def _read_text(header: fits.Header, card: str) -> str:
+    from astropy.io import fits
+
+    try:
+        return str(header.get(card) or "").strip()
+    except fits.VerifyError:  # a card that cannot be parsed says nothing
+        return ""
+
+
+def find_plane(hdu: Hdu, plane: int) -> tuple[int, int]:
+    """Return where a plane of a cube begins and ends; planes count from one."""
+    size = (hdu.end - hdu.data) // hdu.shape[0]
+    return hdu.data + (plane - 1) * size, hdu.data + plane * size
+
+
+def iterate_planes(hdu: Hdu) -> Iterator[int | None]:
+    """Yield the numbers of a cube's planes, from one; None for an image that is no cube."""
+    yield from range(1, hdu.shape[0] + 1) if len(hdu.shape) == 3 else [None]
