@@ -180,7 +180,7 @@ def _check_value(key: str, value: Any, part: str) -> str:
         return f"{key}: {value!r} is neither text nor a number"
     if not (value.isascii() and value.isprintable()):
         return f"{key}: {value!r} has characters that are not printable ASCII, which no card can hold"
-    room = TEXT if _KEYWORD.fullmatch(key) or key.islower() else 80 - len(f"HIERARCH {_name_card(key)} = ''")
+    room = TEXT if _KEYWORD.fullmatch(key) or key.islower() else 80 - len(f"HIERARCH {_name_card(key)}= ''")
     length = len(value) + value.count("'")
     return f"{key}: a text of {length} characters, where a card holds {room}" if length > room else ""
 
