@@ -13,8 +13,8 @@ from scipy.ndimage import maximum_filter
 
 from darkroom.pairs import Measured, choose_pairs, choose_rows, combine_measured, cut_into_blocks, measure_variance
 from darkroom.photon_transfer import measure_gain
-from darkroom.sources import MemorySource, digest_source
 from darkroom.read_out import measure_read_out
+from darkroom.sources import MemorySource, digest_source
 from tests.camera import Camera, expose, write_frame
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "measure_detector.py"

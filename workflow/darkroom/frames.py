@@ -17,6 +17,7 @@ from typing import Any
 
 from darkroom.folders import list_files
 from darkroom.nights import find_night
+from darkroom.pixel_kinds import guess_kinds
 from darkroom.readings import UNREADABLE, digest_reader, read_file
 from darkroom.sections import Section, parse_section
 from darkroom.setups import FACETS_TOLD, name_setups
@@ -112,9 +113,12 @@ def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache
             frame = Frame(path=path, name=name, size=size, mtime_ns=mtime_ns, **fields)
             if is_excluded(frame, raw, settings["exclude"]):
                 frame.problem = "excluded by config.yaml: exclude"
-            elif not frame.problem:
-                _place(frame, settings)
             frames.append(frame)
+    usable = [frame for frame in frames if not frame.problem]
+    if "pixels" in headers["kind_from"]:
+        _guess_unknown(usable)
+    for frame in usable:
+        _place(frame, settings)
     name_setups(frames)
     _drop_doubles(frames)
     return frames
@@ -138,6 +142,16 @@ def _read_all(files: list[tuple[str, str, os.stat_result]], headers: dict[str, A
     with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=readers) as pool:
         warnings.simplefilter("ignore", AstropyWarning)  # odd cards are read as well as they can be
         return dict(zip((path for path, _, _ in files), pool.map(read, files), strict=True))
+
+
+def _guess_unknown(frames: list[Frame]) -> None:
+    """Give frames of unknown kind the one that their pixels tell, and say that it is a guess."""
+    guesses = guess_kinds(frames)
+    for frame in frames:
+        kind, why = guesses.get(frame.name, (None, ""))
+        if kind:
+            frame.kind, frame.kind_from = kind, f"pixels: {why}"
+            frame.notes = "; ".join(filter(None, [frame.notes, f"its kind, {kind}, is a guess from its pixels"]))
 
 
 def _place(frame: Frame, settings: dict[str, Any]) -> None:
