@@ -77,10 +77,10 @@ def read_duration(value: Any, unit: str = "") -> float | None:
     if number is None and isinstance(value, str) and (parts := _DURATION.fullmatch(value)):
         number, unit = read_number(parts[1]), parts[2].lower()
     elif number is None and isinstance(value, str) and (parts := _FRACTION.fullmatch(value)):
-        number = 1 / int(parts[1])
+        number, unit = 1 / int(parts[1]), "s"
     if number is None or unit in ("", "s"):
         return number
-    return number * SECONDS[unit] if unit in SECONDS else None
+    return read_number(number * SECONDS[unit]) if unit in SECONDS else None
 
 
 def read_angle(value: Any) -> float | None:
