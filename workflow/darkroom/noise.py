@@ -77,7 +77,7 @@ def find_read_variance(read_noise: float, overscan: dict[str, Any] | None, shape
         ADU, standard deviation, without the rounding to whole ADU.
     overscan : dict or None
         ``section`` and ``trim`` in FITS notation or None; ``method``, and for a fit its ``order``. None for a frame
-        whose overscan was not taken off.
+        whose overscan was not taken off. Of a stitched frame each of the ``amplifiers`` has a section and trim.
     shape : tuple of int
         Rows and columns of the raw frame.
 
@@ -89,6 +89,9 @@ def find_read_variance(read_noise: float, overscan: dict[str, Any] | None, shape
     pixel = read_noise**2 + ROUNDING_VARIANCE
     if overscan is None or not overscan["section"]:
         return pixel
+    for amplifier in overscan.get("amplifiers", []):
+        if amplifier["section"]:  # they are all alike
+            overscan = {**overscan, **amplifier}
     along, across = _measure_strip(overscan, shape)
     if overscan["method"] == "median":
         return pixel + read_noise**2 * find_plain_efficiency(across, "median") / across + ROUNDING_VARIANCE
