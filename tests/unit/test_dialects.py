@@ -185,7 +185,7 @@ def test_every_dialect_is_whole_and_speaks_of_known_concepts_only():
         asked = {key for rule in dialect["rules"] for key in rule["when"]}
         assert all(key in dialect["cards"] or key == "told" or key.isupper() for key in asked)
         for cards in filter(None, dialect["cards"].values()):
-            assert read_card_name(cards[0]) == (cards[0], None, None), "a fix sets the first one"
+            assert read_card_name(cards[0]) == (cards[0], None, None, ()), "a fix sets the first one"
 
 
 def test_concepts_of_the_settings_are_those_of_the_dialects():

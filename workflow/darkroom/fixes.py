@@ -143,7 +143,7 @@ def _set_concept(
     elif concept == "filter" and value is None:
         beside += cards["wheels"]
     named = [read_card_name(card) for card in cards[concept]]
-    whole = [card for card in named if card.part is None and len(card.keywords) == 1]
+    whole = [card for card in named if card.part is None and not card.joined]
     gone = [*(named if value is None or not whole else named[: named.index(whole[0])]), *map(read_card_name, beside)]
     keywords = [keyword for card in gone for keyword in card.keywords]
     fixes: Fixes = {_name_card(each): None for each in keywords if find_value(header, [each]) is not None}

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from darkroom.quantities import read_number
 
 # A glob, a range such as 0..0.5, a number or several of them, as a dialect file gives them.
 Pattern = str | float | list
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_SEPARATORS = re.compile(r"[\s_-]+")
 _RANGE = re.compile(rf"\s*({_NUMBER})\s*\.\.\s*({_NUMBER})\s*")
+
+
+class _Compiled(NamedTuple):
+    """Patterns of which any is to match: globs as one expression, ranges, and numbers."""
+
+    globs: re.Pattern[str]
+    ranges: list[tuple[float, float]]
+    numbers: list[float]
 
 
 def matches(value: Any, pattern: Pattern) -> bool:
@@ -21,14 +30,18 @@ def matches(value: Any, pattern: Pattern) -> bool:
 
     In globs case, spaces, '_' and '-' do not count.
     """
-    if isinstance(pattern, list):
-        return any(matches(value, part) for part in pattern)
+    if value is None:
+        return False
+    compiled = _compile(tuple(pattern) if isinstance(pattern, list) else (pattern,))
+    if compiled.globs.match(_fold(str(value))):
+        return True
+    if not compiled.ranges and not compiled.numbers:
+        return False
     number = read_number(value)
-    if isinstance(pattern, str):
-        if number is not None and (limits := _read_range(pattern)):
-            return limits[0] <= number <= limits[1]
-        return value is not None and fnmatchcase(_fold(str(value)), _fold_glob(pattern))
-    return number is not None and abs(number - pattern) < 1e-6
+    return number is not None and (
+        any(low <= number <= high for low, high in compiled.ranges)
+        or any(abs(number - each) < 1e-6 for each in compiled.numbers)
+    )
 
 
 def match_word(word: str, words: Mapping[str, list[str]]) -> str | None:
@@ -46,17 +59,19 @@ def match_name(name: str, names: Mapping[str, list[str]]) -> str | None:
 
 
 @lru_cache(4096)
-def _read_range(pattern: str) -> tuple[float, float] | None:
-    parts = _RANGE.fullmatch(pattern)
-    return (float(parts[1]), float(parts[2])) if parts else None
+def _compile(patterns: tuple[str | float, ...]) -> _Compiled:
+    texts = [pattern for pattern in patterns if isinstance(pattern, str)]
+    ranges = [(float(parts[1]), float(parts[2])) for text in texts if (parts := _RANGE.fullmatch(text))]
+    globs = "|".join(translate(_fold_glob(text)) for text in texts)
+    numbers = [float(pattern) for pattern in patterns if not isinstance(pattern, str)]
+    return _Compiled(re.compile(globs if texts else "(?!)"), ranges, numbers)
 
 
 @lru_cache(4096)
 def _fold(text: str) -> str:
-    return re.sub(r"[\s_-]+", "", text).casefold()
+    return _SEPARATORS.sub("", text).casefold()
 
 
-@lru_cache(4096)
 def _fold_glob(pattern: str) -> str:
     """Return a glob to be matched with folded text: in brackets a '-' makes a range and stays."""
     parts = re.split(r"(\[[^\]]+\])", pattern)

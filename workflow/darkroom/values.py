@@ -33,21 +33,24 @@ class NamedCard(NamedTuple):
     """A card as a dialect names it: its keyword, which number in its text is meant, and the unit."""
 
     keyword: str
-    part: int | None
-    unit: str | None
+    part: int | None = None
+    unit: str | None = None
+    joined: tuple[str, ...] = ()
 
     @property
-    def keywords(self) -> list[str]:
-        """The cards that are meant, where it is several together."""
-        return self.keyword.split(" + ")
+    def keywords(self) -> tuple[str, ...]:
+        """The cards that are meant, of which it may be several together."""
+        return self.joined or (self.keyword,)
 
 
 @cache
 def read_card_name(name: str) -> NamedCard:
     """Return what ``SUBRECT#2`` or ``EXPTIME [ms]`` names."""
+    if " + " in name:
+        return NamedCard(name, joined=tuple(name.split(" + ")))
     parts = _CARD.fullmatch(name)
     if not parts:
-        return NamedCard(name, None, None)
+        return NamedCard(name)
     return NamedCard(parts[1], int(parts[2]) if parts[2] else None, parts[3])
 
 
@@ -98,8 +101,8 @@ def _find_unit(header: Mapping[str, Any], keyword: str, units: tuple[str, ...]) 
 
 
 def _read_value(header: Mapping[str, Any], card: NamedCard) -> Any:
-    if len(card.keywords) > 1:
-        values = [_read_value(header, read_card_name(keyword)) for keyword in card.keywords]
+    if card.joined:
+        values = [_read_value(header, read_card_name(keyword)) for keyword in card.joined]
         return "+".join(str(value) for value in values if value is not None) or None
     unparsed, undefined = _import_types()
     try:
