@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import partial
 from typing import Any
 
 import ccdproc
@@ -11,11 +13,15 @@ from astropy.nddata import CCDData
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, distance_transform_edt
 
+from darkroom.mosaics import SIDE, name_planes, treat_planes
+
 SPILL = 2  # pixels around a spared one that are spared too: charge spills over
 MARGIN = 8  # pixels added at each edge, where the filters would see nothing
 REACH = 10  # pixels that a hit may extend from where it is certain: not on and on into a star that it touches
 NARROW = 2.0  # pixels, FWHM: what is narrower than this is told from a star by its shape alone ...
 SHAPE = 0.41  # ... with this part of the contrast: an undersampled star (FWHM 1.5) has 1.53, a lone pixel 4.5
+STAR = 5.0  # standard deviations that a star stands out by in all colours of a mosaic
+FEWEST = 10  # places that tell of which colour the stars are
 
 Image = NDArray[np.float32]
 Pixels = NDArray[np.bool_]
@@ -62,6 +68,41 @@ def find_cosmic_rays(
     level = fill_from_nearest(data, missing) / np.float32(scale)
     hits = _search(level, noise / np.float32(scale**2), spared, settings)
     return hits, replace_by_median(data, hits, ~hits & ~spared)
+
+
+def find_in_mosaic(
+    image: Image, variance: NDArray[np.floating[Any]], spared: Pixels, settings: dict[str, Any]
+) -> tuple[Pixels, Image]:
+    """Find hits in a mosaic, as `find_cosmic_rays` does in an image, and replace them by medians of their colour.
+
+    Among pixels of other colours each is sharper than a star, and in the plane of its colour a star is only half as
+    wide. So a hit is what is one both in its plane and among all pixels, once these are of the stars' mean colour.
+    Stars narrower than four pixels whose colour is another may still be lost; a higher ``contrast`` keeps them.
+    """
+    hits, cleaned = treat_planes(partial(find_cosmic_rays, settings=settings), image, variance, spared)
+    grey, spread = _bring_to_grey(np.asarray(image), np.asarray(variance))
+    hits &= find_cosmic_rays(grey, spread, spared, settings)[0]
+    return hits, np.where(hits, cleaned, image)
+
+
+def _bring_to_grey(image: Image, variance: NDArray[np.floating[Any]]) -> tuple[Image, Image]:
+    """Return a mosaic less its sky, in which the stars are grey on the average, and its variance."""
+    grey, spread = image.astype(np.float32), variance.astype(np.float32)
+    planes, spreads = ([plane for _, plane in name_planes(each, "RGGB")] for each in (grey, spread))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a plane without a finite pixel
+        for plane in planes:
+            plane -= np.nanmedian(plane)
+    rows, columns = (length // SIDE for length in image.shape)
+    cells, errors = (np.stack([each[:rows, :columns] for each in four]) for four in (planes, spreads))
+    with np.errstate(invalid="ignore"):
+        bright = (cells > STAR * np.sqrt(errors)).all(axis=0)  # in all colours, as a star and hardly a hit is
+    if np.count_nonzero(bright) >= FEWEST:
+        levels = np.median(cells[:, bright] / cells[:, bright].mean(axis=0), axis=1)
+        for plane, of_plane, level in zip(planes, spreads, levels, strict=True):
+            plane /= level
+            of_plane /= level**2
+    return grey, spread
 
 
 def _search(image: Image, variance: Image, spared: Pixels, settings: dict[str, Any]) -> Pixels:

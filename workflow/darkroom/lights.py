@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from darkroom.calibrate import FULL_SCALE, find_slope, subtract_pedestal
 from darkroom.detector import Detector
 from darkroom.light_masters import LightMasters
-from darkroom.mosaics import find_step, treat_planes
+from darkroom.mosaics import find_step
 from darkroom.noise import NEIGHBOURHOOD, estimate_signal, find_read_variance
 from darkroom.prepared_images import prepare_image
 from darkroom.problems import JobProblem
@@ -157,11 +156,7 @@ class _LightNoise:
 
 
 def _treat_cosmic_rays(light: CalibratedLight, full: NDArray[np.bool_], recipe: dict[str, Any]) -> None:
-    """Flag hits, and clean the light of them where that is wanted; known defects are no hits.
-
-    The colours of a mosaic are searched one by one: among each other, every pixel is sharper than a star. In the plane
-    of its colour a star is half as wide, so that those below a FWHM of four pixels may need a higher contrast.
-    """
+    """Flag hits, and clean the light of them where that is wanted; known defects are no hits."""
     settings = recipe["settings"]["cosmic_rays"]
     if light.variance is None:
         name = recipe["frames"][0]["name"]
@@ -169,13 +164,12 @@ def _treat_cosmic_rays(light: CalibratedLight, full: NDArray[np.bool_], recipe: 
             f"{name}: cosmic rays need a gain and a read noise, which the frames did not tell; "
             "detector.gain and detector.read_noise in config.yaml do"
         )
-    from darkroom.cosmic_rays import find_cosmic_rays
+    from darkroom.cosmic_rays import find_cosmic_rays, find_in_mosaic
 
     # the good pixels around a defect that lies too low would look like hits
     image = np.where(has_any(light.mask, DEFECT), np.float32(np.nan), light.data)
-    seek = partial(find_cosmic_rays, settings=settings)
-    planes = image, light.variance, full
-    hits, cleaned = treat_planes(seek, *planes) if find_step(recipe) > 1 else seek(*planes)
+    seek = find_in_mosaic if recipe.get("mosaic") else find_cosmic_rays
+    hits, cleaned = seek(image, light.variance, full, settings)
     hits &= ~has_any(light.mask, DEFECT)
     flag(light.mask, hits, Bit.COSMIC_RAY)
     if settings["action"] == "clean":
