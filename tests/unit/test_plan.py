@@ -235,3 +235,13 @@ def test_frames_of_a_shape_that_no_light_has_are_named():
     notes = list_notes(make_plan(frames, overlay()))
     assert [note for note in notes if "cropped.fits" in note and "ccd-of-other-shape" in note]
     assert not [note for note in list_notes(make_plan(make_night(), overlay())) if "setup" in note]
+
+
+def test_filters_that_differ_in_case_alone_have_products_that_no_disk_takes_for_each_other():
+    frames = make_night(flats=("R", "r", "V"), lights=(("R", 60.0), ("r", 60.0), ("V", 60.0)))
+    plan = make_plan(frames, overlay(certification__use=False))
+    flats = [master.path for master in plan.masters if master.kind == "flat"]
+    assert len({path.casefold() for path in flats}) == len(flats) == 3
+    assert "2024-03-10/ccd/master_flat_V.fits" in flats, "nothing else is called so"
+    assert all(light.flat.master.filter == light.frame.filter for light in plan.made)
+    assert len(plan.made) == 6

@@ -15,7 +15,7 @@ from darkroom.measurements import Measurement
 from darkroom.plan import BadPixels, Plan
 from darkroom.plan_lights import Light
 from darkroom.prepared import Job, name_safely
-from darkroom.setups import make_slug
+from darkroom.setups import make_slug, tell_apart
 from darkroom.staleness import Products
 
 MOST_TOGETHER = 2**34  # pixels of all frames of a group, which take a few minutes
@@ -35,8 +35,10 @@ def plan_jobs(plan: Plan, products: Products, settings: dict[str, Any]) -> list[
     groups: dict[tuple[str, ...], list[Light]] = defaultdict(list)
     for light in plan.made:
         groups[light.group].append(light)
-    for (night, setup, filter, exposure), lights in sorted(groups.items()):
-        stem = f"{night}/{setup}/lights_{make_slug(filter or None)}_{exposure}"
+    stems = {key: f"{key[0]}/{key[1]}/lights_{make_slug(key[2] or None)}_{key[3]}" for key in groups}
+    names = tell_apart(stems.values())
+    for key, lights in sorted(groups.items()):
+        stem = names[stems[key]]
         stale = [light for light in lights if not products.is_fresh(light)]
         fresh = [light for light in lights if products.is_fresh(light)]
         for part, end in ((fresh, ""), (stale, "_stale" if fresh else "")):

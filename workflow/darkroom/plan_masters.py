@@ -13,7 +13,7 @@ from darkroom.frames import Frame
 from darkroom.matching import Master, Match, Shelf, Wanted, canonical_exposure
 from darkroom.measurements import Measurements, Source
 from darkroom.misses import Miss
-from darkroom.setups import make_slug
+from darkroom.setups import make_slug, tell_apart
 from darkroom.temperatures import mean_temperature, name_temperatures, split_by_temperature
 
 
@@ -64,11 +64,17 @@ def _split_groups(kind: str, groups: dict[tuple[Any, ...], list[Frame]], setting
     return divided
 
 
-def _new_master(kind: str, key: tuple[Any, ...], frames: list[Frame]) -> Master:
+def _name_masters(kind: str, groups: list[Group]) -> dict[tuple[Any, ...], str]:
+    """Return the product of each group below results."""
+    paths = {key: f"{key[0]}/{key[1]}/{_name_master(kind, *key[2:])}" for key, _ in groups}
+    names = tell_apart(paths.values())
+    return {key: f"{names[path]}.fits" for key, path in paths.items()}
+
+
+def _new_master(kind: str, key: tuple[Any, ...], path: str, frames: list[Frame]) -> Master:
     night, setup, what, group = key  # what: the exposure of darks (None for a rate), the filter of flats
     starts = [_start(frame) for frame in frames]
     time = starts[0] + sum((start - starts[0] for start in starts), start=timedelta(0)) / len(starts)
-    path = f"{night}/{setup}/{_name_master(kind, what, group)}.fits"
     master = Master(kind, night, setup, path, frames, time, group=group)
     if kind == "dark":
         master.exposure = what
@@ -122,8 +128,9 @@ class MasterPlanner:
         """Return the masters that can be made; ``calibrate`` gives each the masters it needs or says what it lacks."""
         masters: list[Master] = []
         refused = []
+        paths = _name_masters(kind, groups)
         for key, frames in groups:
-            master = _new_master(kind, key, frames)
+            master = _new_master(kind, key, paths[key], frames)
             master.sources = find_sources(frames[0], self.measurements, self.settings)
             if kind == "bias" and master.sources["read_noise"].is_in_adu:
                 master.sources["gain"] = Source("not needed")  # another one is no reason to make a bias anew

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,18 @@ def make_slug(text: str | None) -> str:
         return slug
     digest = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=3).hexdigest()
     return f"{slug}-{digest}" if slug else digest
+
+
+def tell_apart(names: Iterable[str]) -> dict[str, str]:
+    """Return for each name one that no disk takes for another: with a digest where two differ in case alone."""
+    alike: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        alike[name.casefold()].add(name)
+    return {
+        name: name if len(same) == 1 else f"{name}-{hashlib.blake2b(name.encode(), digest_size=3).hexdigest()}"
+        for same in alike.values()
+        for name in same
+    }
 
 
 def _keep_safe(text: str) -> str:
