@@ -15,7 +15,8 @@ SHORTEST = 1e-3  # s; what is exposed for less is a bias
 HANDFUL = 5  # stars, however small the frame
 STARS_PER_PIXEL = 25e-6  # besides
 SAME_PLACE = 1  # pixels that a peak of the detector's own may move
-BRIGHT = 3000  # ADU of a flat, at least
+MOST_FELLOWS = 20  # looked at for a frame
+BRIGHT = 8000  # ADU of a flat, at least
 # e-/ADU, as level and noise have it were all of the level light. That of a bias is far beyond.
 PHOTON_GAINS = (0.03, 4.0)
 SMOOTH = 2.5  # by how much the brightest part of a flat may exceed the darkest, as a factor
@@ -38,8 +39,9 @@ def guess_kinds(frames: Sequence[Any]) -> dict[str, tuple[str | None, str]]:
         if not unknown:
             continue
         known = {kind: [frame.pixels for frame in group if frame.kind == kind] for kind in ("bias", "dark", "flat")}
-        own = collect_peaks([*known["bias"], *known["dark"]])
+        unlit = [frame for frame in group if frame.kind in ("bias", "dark") or _is_shortest(frame)]
         for frame in unknown:
+            own = collect_peaks(other.pixels for other in unlit[:MOST_FELLOWS] if other is not frame)
             kind, why = guess_kind(frame.pixels, frame.exposure, own)
             guesses[frame.name] = (kind, why) if kind else _guess_beside(frame, known, why)
     return guesses
@@ -97,10 +99,26 @@ def _guess_beside(frame: Any, known: dict[str, list[dict[str, Any]]], why: str) 
     biases = [pixels["parts"] for pixels in known["bias"] if pixels.get("parts")]
     if not biases or not known["flat"] or not frame.exposure or not frame.pixels.get("parts"):
         return None, why
-    parts = [own - median(levels) for own, *levels in zip(frame.pixels["parts"], *biases, strict=True)]
+    zero = [median(levels) for levels in zip(*biases, strict=True)]
+    signal = [own - level for own, level in zip(frame.pixels["parts"], zero, strict=True)]
+    even = [[own - level for own, level in zip(flat["parts"], zero, strict=True)] for flat in known["flat"]]
     noise = frame.pixels["parts_noise"]
-    centre, corners = median(parts[n] for n in CENTRE), median(parts[n] for n in CORNERS)
     # glows and dark current are strongest at the edges, if anywhere
-    if min(parts) > 20 * noise and centre - corners > max(20 * noise, 0.1 * corners):
-        return "light", "light in it, brightest in the middle, beside biases and flats that are named"
-    return None, why
+    if min(signal) < 20 * noise or _compare_centre(signal) < 1.1:
+        return None, why
+    for flat in even:
+        if min(flat) < 20 * noise:
+            return None, why
+        ratio = [own / other for own, other in zip(signal, flat, strict=True)]
+        if max(ratio) < 1.25 * min(ratio) or _compare_centre(ratio) < 1.05:
+            return None, f"{why}; it may be a flat"
+    return "light", "light in it, brightest in the middle and unlike the flats that are named beside it"
+
+
+def _compare_centre(parts: list[float]) -> float:
+    """Return how many times as bright as the corners the middle is."""
+    return median(parts[n] for n in CENTRE) / median(parts[n] for n in CORNERS)
+
+
+def _is_shortest(frame: Any) -> bool:
+    return frame.exposure is not None and frame.exposure <= SHORTEST
