@@ -15,13 +15,14 @@ import math
 import os
 import secrets
 import socket
+import sys
 import threading
 import time
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
-from darkroom.whole_files import name_temporary, write_whole
+from darkroom.whole_files import name_temporary, say_unwritable, write_whole
 
 FILE = ".cache/run.json"
 BEAT = 60.0  # s between signs of life
@@ -82,8 +83,8 @@ class Hold:
         killed = None
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = name_temporary(self.path)
-        temporary.write_text(json.dumps(vars(self.holder)), encoding="utf-8")
         try:
+            temporary.write_text(json.dumps(vars(self.holder)), encoding="utf-8")
             while not _give_name(temporary, self.path):
                 holder, age = _read(self.path, now=temporary.stat().st_mtime)
                 if holder is not None and _lives(holder, age):
@@ -137,7 +138,10 @@ class Hold:
         """Leave the folder to others."""
         self._ended.set()
         if self.holder.process == os.getpid() and self._is_mine():
-            self.path.unlink(missing_ok=True)
+            try:
+                self.path.unlink(missing_ok=True)
+            except OSError as error:  # a disk that was switched to read-only, as after an error of its own
+                print(f"darkroom: {say_unwritable(self.path, error)}", file=sys.stderr)
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT):

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import gc
+import io
+import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from darkroom.problems import JobProblem
 from darkroom.texts import make_printable
+from darkroom.whole_files import say_unwritable
 
 PROBLEM = "darkroom: "  # how a line begins that tells one
+T = TypeVar("T")
 
 
 @contextmanager
@@ -24,7 +28,7 @@ def report_to(path: str) -> Iterator[TextIO]:
     The last line says what the job took. To be the last thing that a script does.
     """
     begun = time.monotonic()
-    with open(path, "w", encoding="utf-8") as log:
+    with _open_log(path) as log:
         try:
             yield log
             print(_say_taken(time.monotonic() - begun), file=log)
@@ -37,6 +41,38 @@ def report_to(path: str) -> Iterator[TextIO]:
             sys.exit(130)
         finally:
             gc.freeze()  # Python need not look for garbage in all that was imported before it ends
+
+
+@contextmanager
+def _open_log(path: str) -> Iterator[TextIO]:
+    """Give a log that is written at the end, so that no job stops half-way for want of room for it.
+
+    If it cannot be written, the job has failed, and says so on the terminal.
+    """
+    said = io.StringIO()
+    log, failure = _try(lambda: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666))
+    try:
+        yield said
+    finally:
+        if log is not None:
+            _, failure = _try(lambda: _write_last(log, said.getvalue()))
+        if failure:
+            print(PROBLEM + make_printable(say_unwritable(path, failure)), file=sys.stderr)
+    if failure:
+        sys.exit(1)
+
+
+def _try(act: Callable[[], T]) -> tuple[T | None, OSError | None]:
+    """Return what comes of an act on a file, or what the system says against it."""
+    try:
+        return act(), None
+    except OSError as error:
+        return None, error
+
+
+def _write_last(log: int, text: str) -> None:
+    with open(log, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
 
 
 def _say_taken(seconds: float) -> str:

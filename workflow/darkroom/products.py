@@ -17,7 +17,7 @@ from darkroom.problems import JobProblem
 from darkroom.provenance import stamp_header
 from darkroom.quality import describe_bits
 from darkroom.stamps import BLOCK, STAMP, TABLE, digest_recipe
-from darkroom.whole_files import replace_whole
+from darkroom.whole_files import replace_whole, say_unwritable
 
 Image = NDArray[np.floating[Any]]
 
@@ -114,4 +114,4 @@ def _replace(path: str, recipe: dict[str, Any]) -> Iterator[Path]:
             if isinstance(recipe, PlannedRecipe):
                 recipe.demand_in_force(path)
     except OSError as error:
-        raise JobProblem(f"{path}: cannot be written ({error.strerror or error})") from None
+        raise JobProblem(say_unwritable(path, error)) from None

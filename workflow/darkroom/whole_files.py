@@ -6,6 +6,7 @@ was thought dead, and each renames what it wrote itself.
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 
 END = ".tmp"
 LONGEST_NAME = 255  # bytes, of most file systems
+PROBE = 2**16  # bytes, more than what is left in a file's last block
 
 
 def name_temporary(path: Path) -> Path:
@@ -28,10 +30,27 @@ def replace_whole(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = name_temporary(path)
     try:
-        yield temporary
+        try:
+            yield temporary
+        except OSError as error:
+            if error.errno is None:
+                _ask_for_reason(temporary)
+            raise
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _ask_for_reason(temporary: Path) -> None:
+    """Raise what the system says of more that is written to a file: NumPy tells only that less was than it should."""
+    with temporary.open("ab", buffering=0) as file:
+        file.write(bytes(PROBE))
+        os.fsync(file.fileno())
+
+
+def say_unwritable(path: str | Path, error: OSError) -> str:
+    """Return in one line what cannot be written, why, and what is to be done."""
+    return f"{path}: cannot be written ({error.strerror or error}); make way or room there, and run again"
 
 
 def write_whole(path: Path, text: str) -> None:
