@@ -14,7 +14,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from darkroom.asked import give_up, lift_job_limit
 from darkroom.job import read_problems
 from darkroom.prepared import Job, Prepared
-from darkroom.runs import Run
+from darkroom.runs import Run, demand_working_folder
 from darkroom.warm import WarmProcess
 
 MOST_WARNINGS = 12
@@ -46,6 +46,7 @@ def follow(nights: Prepared, workflow: Any, warm: WarmProcess | None = None) -> 
     """
     from snakemake.logging import logger
 
+    demand_working_folder()
     terminals = [handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"]
     for handler in terminals:
         handler.addFilter(_is_worth_reading)

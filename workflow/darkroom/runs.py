@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any
 
 from darkroom.asked import deletes
 from darkroom.hold import Hold, ResultsInUse, describe_killed
-from darkroom.prepared import Prepared, write_job_table
+from darkroom.prepared import CACHE, Prepared, write_job_table
 from darkroom.staleness import RECIPES
 from darkroom.whole_files import END
 
-ABANDONED = 3600.0  # s after which nobody writes to a temporary file any more
+ABANDONED = 3600.0  # s after which nobody writes to a temporary file of the plan any more
 READ_ONLY = {"plan"}  # rules that only read the results folder
 TOTAL = "total"  # what Snakemake counts beside its rules
 
@@ -49,7 +50,9 @@ class Run:
             where = error.filename2 or error.filename or self.results
             sys.exit(f"darkroom: {where}: {error.strerror}; make way or room there, and run again")
         self.hold = hold
-        remove_abandoned({(self.results / job.products[0]).parent for job in due})
+        remove_temporary({(self.results / job.products[0]).parent for job in due})
+        planned = {(self.results / job.recipe).parent for job in due}
+        remove_temporary({self.results, self.results / CACHE, *planned}, ABANDONED)
         if killed and (killed.queue or self.workflow.non_local_exec):
             print(f"darkroom: {describe_killed(killed)}", file=sys.stderr, flush=True)
 
@@ -57,6 +60,20 @@ class Run:
         """Leave the results folder to the next run."""
         if self.hold:
             self.hold.release()
+
+
+def demand_working_folder() -> None:
+    """End here if Snakemake, which keeps its own files in the working directory, cannot write to them."""
+    kept = Path(".snakemake")
+    try:
+        kept.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=kept):
+            pass
+    except OSError as error:
+        sys.exit(
+            f"darkroom: {kept.absolute().parent}: Snakemake cannot write to its files there ({error.strerror}); "
+            "run it in another folder, or name one (--directory FOLDER)"
+        )
 
 
 def refuse_to_delete(results: Path) -> None:
@@ -73,12 +90,16 @@ def remove_former_recipes(results: Path, planned: set[str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def remove_abandoned(folders: Iterable[Path]) -> None:
-    """Remove temporary files that jobs left which were killed."""
+def remove_temporary(folders: Iterable[Path], age: float = 0.0) -> None:
+    """Remove temporary files of processes that were killed, if they are older than an age in seconds.
+
+    Who has the results folder may remove all of those beside products at once: a job of a former run that writes one
+    still would only make once more what is due now. A dry run may write a plan at any time.
+    """
     for folder in folders:
         for path in folder.glob(f".*{END}"):
             try:
-                if time.time() - path.stat().st_mtime > ABANDONED:
+                if not age or time.time() - path.stat().st_mtime > age:
                     path.unlink()
             except OSError:  # renamed or removed meanwhile, or not ours
                 pass
