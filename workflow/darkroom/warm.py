@@ -28,6 +28,7 @@ import traceback
 from typing import Any
 
 ADDRESS = "DARKROOM_WARM"  # the environment variable with the socket's path
+PREFIX, SOCKET = "darkroom-", "socket"  # of the folder with the socket, and its name there
 LIBRARIES = (
     "numpy",
     "astropy.io.fits",
@@ -82,7 +83,8 @@ class WarmProcess:
     def __init__(self) -> None:
         self._lifeline: int | None = None
         if hasattr(os, "pidfd_open"):
-            folder = tempfile.mkdtemp(prefix="darkroom-")
+            _remove_abandoned()
+            folder = tempfile.mkdtemp(prefix=PREFIX)
             try:
                 with socket.socket(socket.AF_UNIX) as listener:
                     self._start(folder, listener)
@@ -90,7 +92,7 @@ class WarmProcess:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _start(self, folder: str, listener: socket.socket) -> None:
-        address = os.path.join(folder, "socket")
+        address = os.path.join(folder, SOCKET)
         listener.bind(address)
         listener.listen()
         # the lifeline: nothing is ever written to it, and its end tells that of this process
@@ -106,6 +108,7 @@ class WarmProcess:
         )
         os.close(reader)
         os.environ[ADDRESS] = address
+        self._folder = folder
         atexit.register(self._end)
 
     def stop(self) -> None:
@@ -120,6 +123,24 @@ class WarmProcess:
         self.stop()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(PATIENCE)
+            shutil.rmtree(self._folder, ignore_errors=True)  # it has done so itself, unless it was killed
+
+
+def _remove_abandoned() -> None:
+    """Remove the folders of warm processes that were killed: nobody listens at their sockets."""
+    temporary = tempfile.gettempdir()
+    for name in os.listdir(temporary):
+        if not name.startswith(PREFIX):
+            continue
+        folder = os.path.join(temporary, name)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(0.1)
+            try:
+                connection.connect(os.path.join(folder, SOCKET))
+            except ConnectionRefusedError:
+                shutil.rmtree(folder, ignore_errors=True)
+            except OSError:  # no socket in it yet, or not ours
+                pass
 
 
 def serve(listening: int, lifeline: int, parent: int, folder: str) -> None:
