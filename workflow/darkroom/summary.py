@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from darkroom.asked import submits
-from darkroom.certificates import set_aside
+from darkroom.certificates import QUARANTINE, set_aside
 from darkroom.job import read_problems
 from darkroom.prepare import PlanError, prepare
 from darkroom.prepared import Job, Prepared
 from darkroom.progress import MOST_WARNINGS, ProgressHandler
 from darkroom.runs import Run
+from darkroom.whole_files import say_unwritable
 
 ENDED = "ended without a word, as when it is killed for its memory or its time"
 
@@ -40,7 +41,11 @@ def summarise(
         nights = prepare(config, bool(run and submits(run.workflow)))
     except (PlanError, OSError):  # a folder is gone by now: what was planned is the best there is
         nights = planned
-    aside = set_aside(Path(nights.results), nights.failed)
+    try:
+        aside = set_aside(Path(nights.results), nights.failed)
+    except OSError as error:  # they stay where they are, and nothing is made with them
+        print(f"darkroom: {say_unwritable(Path(nights.results) / QUARANTINE, error)}", file=stream)
+        aside = []
     for path in aside:
         print(f"darkroom: failed its certification, set aside: {path}", file=stream)
     stopped = progress is not None and progress.stopped
@@ -99,10 +104,12 @@ def _read_left_out(product: Path) -> list[str]:
     """Return which flat frames a master flat did without, from its header."""
     from astropy.io import fits
 
-    if not product.exists():
+    try:
+        header = fits.getheader(product)
+    except OSError:  # gone, or damaged, and not needed for what was to be made
         return []
     texts: list[str] = []
-    for line in map(str, fits.getheader(product).get("HISTORY", [])):
+    for line in map(str, header.get("HISTORY", [])):
         if line.startswith(("left out ", "settings ", "raw card: ")):
             texts.append(line)
         elif texts:  # a long text goes on in further cards of 72 characters, which lose the spaces at their ends
