@@ -20,9 +20,11 @@ def expect_whole(subject: Subject, results: Path) -> int:
     return len(found)
 
 
-def expect_recovery(subject: Subject, folder: Path, *args: str, results: str = "results") -> Run:
+def expect_recovery(
+    subject: Subject, folder: Path, *args: str, raw: Path | None = None, results: str = "results"
+) -> Run:
     """Demand that the same command makes the rest, and that all is as in an undisturbed run; return that run."""
-    run = subject.start(folder, *args, results=results)
+    run = subject.start(folder, *args, raw=raw, results=results)
     assert run.finish() == 0, run.printed
     assert "Traceback" not in run.printed, run.printed
     found, expected = read_products(folder / results), subject.undisturbed
