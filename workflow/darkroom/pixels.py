@@ -16,6 +16,7 @@ from darkroom.star_peaks import LARGEST, MOST_KEPT, Image, Pixels, clean, estima
 SAMPLE = 150_000  # pixels, of whole rows
 FEWEST_ROWS = 32
 GRID = 4  # the image is divided into so many parts, each way
+BRIGHT = 0.1  # of the level, from which a star counts as bright
 DEPTHS = (8, 10, 12, 14, 16)  # bits of the converters that there are
 
 
@@ -38,7 +39,8 @@ def measure_pixels(image: Image, saturation: float | None = None, depth: int | N
         ``blank_rows`` (rows at the end that all have one value, ``blank_value``); and where there are values ``level``
         and ``noise`` (of single pixels, from differences along the rows), ``lowest``, ``highest``, ``one_value``,
         ``full`` (share of full pixels), ``full_from`` (ADU, None where no pixel is known to be full), ``parts`` (levels
-        of 4 x 4 parts, row by row), ``parts_noise`` (of each, that noise explains), ``stars``, and ``peaks``, row and
+        of 4 x 4 parts, row by row), ``parts_noise`` (of each, that noise explains), ``stars``,
+        ``bright_stars`` (a tenth of the level and more), and ``peaks``, row and
         column of the brightest of them. In ADU.
     """
     rows, columns = image.shape
@@ -61,7 +63,8 @@ def measure_pixels(image: Image, saturation: float | None = None, depth: int | N
     figures |= _measure_parts(sample, level, noise)
     peaks, searched = find_stars(image) if not one_value else ([], 0)
     brightest = [[y, x] for _, y, x in sorted(peaks, reverse=True)[:MOST_KEPT]]
-    return figures | {"stars": len(peaks), "peaks": brightest, "searched": searched}
+    bright = sum(height > BRIGHT * abs(level) for height, _, _ in peaks)
+    return figures | {"stars": len(peaks), "bright_stars": bright, "peaks": brightest, "searched": searched}
 
 
 def measure_noise(lines: Pixels) -> float:
