@@ -212,7 +212,14 @@ HEADERS = {
     "sbig": (
         {"DATE-OBS": "2019-04-30", "TIME-OBS": "00:37:54", "CCDSFPT": 4, "CCDXBIN": 1, "CCDYBIN": 1, "EXPOSURE": 0.16}
         | {"CCDSUBFL": 0, "CCDSUBFT": 16, "TEMPERAT": -5.232, "E-GAIN": 0.46, "SBIGIMG": 5, "INSTRUME": "SBIG ST-7"},
-        {"kind": "flat", "exposure": 0.16, "start": "2019-04-30T00:37:54.000", "temperature": -5.232, "gain": 0.46}
+        {
+            "kind": "flat",
+            "kind_word": "CCDSFPT 4",
+            "exposure": 0.16,
+            "start": "2019-04-30T00:37:54.000",
+            "temperature": -5.232,
+            "gain": 0.46,
+        }
         | {"binning": "1x1", "window": "0,16"},
     ),
     "nina": (

@@ -183,6 +183,15 @@ def test_undefined_and_broken_cards_say_nothing():
     assert known["binning"] is None
 
 
+@pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyUserWarning")
+def test_header_without_a_size_is_described():
+    known = from_text(
+        "NAXIS1  = = 5", "NAXIS2  = 'x'", "BIASSEC = '[1:2,1:2]'", "BAYERPAT= 'RGGB'", "ROWORDER= 'BOTTOM-UP'"
+    )
+    assert (known["overscan"], known["mosaic"]) == (None, "GBRG")
+    assert known["notes"] == "overscan section [1:2,1:2] does not fit 0 x 0 pixels: not used"
+
+
 def test_next_card_is_asked_where_the_first_is_undefined():
     assert from_text("EXPTIME =", "EXPOSURE=                 12.5")["exposure"] == 12.5
 

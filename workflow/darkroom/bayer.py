@@ -40,7 +40,7 @@ def find_mosaic(
         return None, note
     rows = [pattern[:2], pattern[2:]]
     order = find_value(header, dialect["mosaic"]["row_order"])
-    height = read_number(header.get("NAXIS2"))
+    height = read_number(find_value(header, ["NAXIS2"]))
     if re.sub(r"\W|_", "", str(order)).casefold() == "bottomup" and int(height or 0) % 2 == 0:
         rows.reverse()
     column, row = (_read_offset(header, dialect["mosaic"][axis]) for axis in ("offset_x", "offset_y"))

@@ -61,7 +61,7 @@ def describe_header(header: Mapping[str, Any], overrides: dict[str, Any]) -> dic
     known["read_noise"] = find_quantity(header, cards["read_noise"], read_noise)
     known["temperature"] = find_quantity(header, cards["temperature"], read_temperature, TEMPERATURES)
     known["dialect"] = name
-    known["kind_word"] = _text(said["kind"])
+    known["kind_word"] = _name_kind(header, cards["kind"], _text(said["kind"]))
     known["kind"] = judge_kind(header, said, dialect, overrides["words"])
     known["start"] = find_start(header, cards["start"], cards["time"])
     known["longitude"] = read_angle(said["longitude"])
@@ -81,6 +81,13 @@ def _find_said(header: Mapping[str, Any], concept: str, cards: list[str], dialec
     """Return what the cards say of a concept, or what other cards stand for."""
     value = find_value(header, cards, dialect["unsaid"]["any"] + dialect["unsaid"].get(concept, []))
     return derive_value(header, dialect, concept) if value is None else value
+
+
+def _name_kind(header: Mapping[str, Any], cards: list[str], word: str | None) -> str | None:
+    """Return the word for the kind, with its card where it is but a number."""
+    if word is None or not word.isdigit():
+        return word
+    return " ".join([*[card for card in cards if _text(find_value(header, [card])) == word][:1], word])
 
 
 def _name_gains(header: Mapping[str, Any], cards: dict[str, list[str]], own: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from darkroom.quantities import read_number
 from darkroom.sections import Section, parse_section
 from darkroom.texts import make_printable
+from darkroom.values import find_value
 
 
 def read_regions(header: Mapping[str, Any], raw: dict[str, Any]) -> tuple[dict[str, str | None], list[str]]:
@@ -15,7 +16,8 @@ def read_regions(header: Mapping[str, Any], raw: dict[str, Any]) -> tuple[dict[s
 
     ``raw`` are the values of the cards that may hold them, by concept.
     """
-    shape = (int(header.get("NAXIS2", 0)), int(header.get("NAXIS1", 0)))
+    height, width = (int(read_number(find_value(header, [f"NAXIS{axis}"])) or 0) for axis in (2, 1))
+    shape = (height, width)
     found = {concept: _valid_section(raw[concept], shape) for concept in ("trim", "overscan", "data")}
     notes = [
         f"{concept} section {make_printable(str(raw[concept]))} does not fit {shape[1]} x {shape[0]} pixels: not used"
