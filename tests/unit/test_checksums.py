@@ -53,6 +53,17 @@ def test_a_changed_header_is_told_from_damaged_data():
     assert check(content, data) == ""
 
 
+def test_data_and_header_changed_by_a_program_are_not_called_damaged():
+    content, data = write(True)
+    content[content.index(b"M 67")] = ord("N")
+    content[data + 5] ^= 1
+    assert check(content, data) == "CHECKSUM"
+    content, data = write("datasum")  # of the data alone: nothing tells
+    content[content.index(b"M 67")] = ord("N")
+    content[data + 5] ^= 1
+    assert check(content, data) == "DATASUM"
+
+
 def test_a_checksum_alone_is_checked():
     content, data = write(True)
     card = content.index(b"DATASUM =")

@@ -14,7 +14,8 @@ PIECE = 2**20  # bytes summed at once
 def find_broken_checksum(header: Mapping[str, Any], content: bytes | memoryview, data: int) -> str:
     """Return which card the bytes of an HDU contradict: ``DATASUM`` (its data are damaged), ``CHECKSUM`` or neither.
 
-    Where the data are as they were, or nothing tells, a wrong CHECKSUM says no more than that the header was changed.
+    A wrong CHECKSUM says no more than that a program changed the header since, and maybe the data, and left the sums
+    as they were: such as one that cuts a piece out of an image.
 
     Parameters
     ----------
@@ -33,7 +34,8 @@ def find_broken_checksum(header: Mapping[str, Any], content: bytes | memoryview,
     view = memoryview(content).cast("B")
     sum_of_data = add_up(view[data:])
     if told is not None and told % (WORD - 1) != sum_of_data % (WORD - 1):
-        return "DATASUM"
+        # the header is still the one that was written beside other data; else a program wrote both and left the sums
+        return "DATASUM" if not checked or (add_up(view[:data]) + told) % (WORD - 1) == 0 else "CHECKSUM"
     return "CHECKSUM" if checked and (add_up(view[:data]) + sum_of_data) % (WORD - 1) else ""
 
 

@@ -70,7 +70,7 @@ class Fellows:
     def find(self, frame: Any, *key: Any, enough: int = 2) -> list[Any]:
         """Return the other frames with kind, or kind and exposure: of its night, if there are enough, or of any."""
         for group in ((frame.setup, frame.night, *key), (frame.setup, *key)):
-            # as near as they come in the table, so that not every frame is compared with thousands
+            # some will do; not every frame of an archive is compared with thousands
             others = [other for other in self._groups.get(group, [])[: MOST_FELLOWS + 1] if other is not frame]
             if len(others) >= enough:
                 break
