@@ -67,6 +67,14 @@ class Run:
                 jobs.append(process)
         return jobs
 
+    def find_warm(self) -> psutil.Process | None:
+        """Return the warm process, if there is one yet."""
+        for process in self.list_family()[1:]:
+            with contextlib.suppress(psutil.Error):
+                if process.ppid() == self.process.pid and WARM in " ".join(process.cmdline()):
+                    return process
+        return None
+
     def end_all(self) -> None:
         """End Snakemake and all that it has started."""
         kill_processes(self.list_family())
@@ -80,9 +88,9 @@ class Subject:
     folder: Path
 
     @classmethod
-    def make(cls, folder: Path, shape: tuple[int, int] = (400, 500)) -> "Subject":
+    def make(cls, folder: Path, shape: tuple[int, int] = (300, 400)) -> "Subject":
         copy_workflow(folder / "code")
-        own = {"biases": 5, "darks": {60.0: 5}, "flats": {"B": 4, "V": 4}, "lights": {("V", 60.0): 12, ("B", 60.0): 8}}
+        own = {"biases": 5, "darks": {60.0: 5}, "flats": {"B": 4, "V": 4}, "lights": {("V", 60.0): 16, ("B", 60.0): 12}}
         simulate_night(folder / "raw", camera=Camera(shape=shape), **own)
         return cls(folder)
 
@@ -113,7 +121,7 @@ class Subject:
         """Start Snakemake in a folder, with two cores, and variables for what it is to suffer."""
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "snakemake", "-s", str(self.folder / "code" / "Snakefile"), "--cores", "2"]
-        command += [*args, "--config", f"raw={raw or self.raw}", f"results={results}"]
+        command += [*args, "--config", f"raw={raw or self.raw}", f"results={results}", "lights_per_job=4"]
         log = log or folder / f"snakemake_{len(list(folder.glob('snakemake_*.log')))}.log"
         with log.open("wb") as printed:
             process = subprocess.Popen(
@@ -190,19 +198,22 @@ class Round:
 def play(subject: Subject, number: int, seed: int) -> Round:
     """Kill a run at a random moment, look at what it left, and give the very same command again."""
     expected = subject.undisturbed
-    moment = random.Random(f"{seed} {number}").uniform(0.1, 1.0) * subject.seconds
-    round = Round(number, HOW[number % len(HOW)], moment, at_once=number // len(HOW) % 2 == 0)
+    rng = random.Random(f"{seed} {number}")
+    round = Round(number, HOW[number % len(HOW)], 0.0, at_once=number // len(HOW) % 2 == 0)
     folder = subject.folder / f"round_{number}"
     results = folder / "results"
-    run = subject.start(folder)
     try:
-        round.phase = strike(run, round, results, expected)
+        while not round.phase:  # a run that had ended by then was not killed, and does not count
+            shutil.rmtree(folder, ignore_errors=True)
+            round.moment = rng.uniform(0.1, 1.0) * subject.seconds
+            run = subject.start(folder)
+            round.phase = strike(run, round, results, expected)
         round.left, round.problem = look_at(results, expected)
         again = subject.start(folder)
         status = again.finish()
         if not round.problem and status:
             round.problem = f"exit status {status}:\n{again.printed}"
-        round.problem = round.problem or look_whether_done(subject, folder, expected)
+        round.problem = round.problem or look_whether_done(subject, folder, expected, number % 5 == 0)
     finally:
         run.end_all()
     if not round.problem:
@@ -211,7 +222,10 @@ def play(subject: Subject, number: int, seed: int) -> Round:
 
 
 def strike(run: Run, round: Round, results: Path, expected: dict[str, bytes]) -> str:
-    """Kill what is to be killed when its moment has come, or, of jobs, once there is one; return the run's phase."""
+    """Kill what is to be killed when its moment has come, or, of jobs, once there is one.
+
+    Returns the phase of the run; nothing if it had ended by then.
+    """
     begun = time.monotonic()
     while time.monotonic() - begun < round.moment and run.process.poll() is None:
         time.sleep(0.005)
@@ -220,7 +234,7 @@ def strike(run: Run, round: Round, results: Path, expected: dict[str, bytes]) ->
         time.sleep(0.005)
         jobs = run.list_jobs()
     family = run.list_family()
-    phase = find_phase(results, expected)
+    phase = find_phase(results, expected) if run.process.poll() is None and (jobs or round.how != "job") else ""
     if round.how == "snakemake":
         run.process.kill()
     elif round.how == "job" and jobs:
@@ -247,7 +261,7 @@ def look_at(results: Path, expected: dict[str, bytes]) -> tuple[int, str]:
     return len(found), f"not whole: {', '.join(odd)}" if odd else ""
 
 
-def look_whether_done(subject: Subject, folder: Path, expected: dict[str, bytes]) -> str:
+def look_whether_done(subject: Subject, folder: Path, expected: dict[str, bytes], foresee: bool) -> str:
     """Return what is wrong with the results after the second run: bytes, leftovers, something to be done still."""
     results = folder / "results"
     found = read_products(results)
@@ -255,9 +269,10 @@ def look_whether_done(subject: Subject, folder: Path, expected: dict[str, bytes]
         return f"other bytes: {', '.join(sorted(odd))}"
     if left := list_leftovers(results):
         return f"left behind: {', '.join(left)}"
-    run = subject.start(folder, "-n")
-    if run.finish() or "Nothing to be done" not in run.printed:
-        return f"still to be done:\n{run.printed}"
+    if foresee:
+        run = subject.start(folder, "-n")
+        if run.finish() or "Nothing to be done" not in run.printed:
+            return f"still to be done:\n{run.printed}"
     if left := [path.name for path in subject.temporary.glob("darkroom-*")]:
         return f"left behind: {', '.join(left)}"
     return ""
