@@ -281,3 +281,15 @@ def test_extension_without_an_image_is_a_problem(raw):
     table = fits.BinTableHDU.from_columns([fits.Column("x", "E", array=[1.0, 2.0])])
     fits.HDUList([make_primary(), table]).writeto(raw / "a.fits")
     assert index(raw)["a.fits"].problem.startswith("no two-dimensional image in the first HDU or in its extensions")
+
+
+def test_planes_of_a_colour_image_are_filters(raw):
+    make_primary(noise(21, (3, *SHAPE)), CTYPE3="RGB").writeto(raw / "a.fits")
+    found = index(raw).values()
+    assert [frame.filter for frame in found] == ["R", "G", "B"]
+    assert len({frame.start for frame in found}) == 1
+
+
+def test_planes_follow_each_other_by_the_cycle_that_the_camera_tells(raw):
+    make_primary(noise(22, (2, *SHAPE)), KCT=61.5).writeto(raw / "a.fits")
+    assert [frame.start[14:] for frame in index(raw).values()] == ["00:00.000", "01:01.500"]

@@ -79,8 +79,8 @@ def test_folders_fill_only_where_the_path_is_as_it_was_told(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "cards", "problem"),
     [
-        ("light", {"DATE_OBS": None, "MJD_OBS": None}, "no date and time of observation"),
-        ("light", {"DATE_OBS": "0001-01-01T00:00:00", "MJD_OBS": None}, "no date and time of observation"),
+        ("light", {"DATE_OBS": None, "MJD_OBS": None, "JD": None}, "no date and time of observation"),
+        ("light", {"DATE_OBS": "0001-01-01T00:00:00", "MJD_OBS": None, "JD": None}, "no date and time of observation"),
         ("light", {"EXPTIME": None, "EXPOSURE": None}, "no exposure time in its header"),
         ("light", {"EXPTIME": 0.0}, "an exposure of 0 s"),
         ("flat", {"EXPTIME": -1.0}, "an exposure of -1 s"),

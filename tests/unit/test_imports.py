@@ -26,6 +26,8 @@ PLANNER |= {
     "measurements",
     "findings",
 }
+PLANNER |= {"dialects", "patterns", "values", "times", "regions", "kinds", "bayer", "fixes", "kind_sources"}
+PLANNER |= {"health", "clocks", "pixel_kinds"}
 PLANNER |= {
     "surroundings",
     "resources",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.folders import list_files
+from darkroom.health import find_ailments
 from darkroom.nights import find_night
 from darkroom.pixel_kinds import guess_kinds
 from darkroom.readings import UNREADABLE, digest_reader, read_file
@@ -75,13 +76,24 @@ class Frame:
     image: dict[str, Any] | None = None
     fixes: dict[str, Any] | None = None
     told_exposure: float | None = None
+    mjd: float | None = None
+    checksum: str = ""
     pixels: dict[str, Any] = field(default_factory=dict)
     health: str = ""
     problem: str = ""
     notes: str = ""
 
 
-HIDDEN = ("path", "mtime_ns", "image", "strips", "pixels", "told_exposure")  # no absolute paths, nothing of the cache
+HIDDEN = (
+    "path",
+    "mtime_ns",
+    "image",
+    "strips",
+    "pixels",
+    "told_exposure",
+    "mjd",
+    "checksum",
+)  # no absolute paths, nothing of the cache
 FIGURES = ("level", "noise", "full", "stars")  # of the pixels
 COLUMNS = [each.name for each in fields(Frame) if each.name not in HIDDEN]
 COLUMNS[-3:-3] = FIGURES
@@ -121,7 +133,21 @@ def index_frames(settings: dict[str, Any], raw: list[Path], results: Path, cache
         _place(frame, settings)
     name_setups(frames)
     _drop_doubles(frames)
+    _examine(frames, settings)
     return frames
+
+
+def _examine(frames: list[Frame], settings: dict[str, Any]) -> None:
+    """Say of each frame what it suffers from, and leave it out where the settings say so."""
+    ailments = find_ailments(frames, settings)
+    for frame in frames:
+        own = ailments.get(frame.name, [])
+        frame.health = frame.health or ", ".join(dict.fromkeys(ailment.name for ailment in own))
+        for ailment in own:
+            if settings["health"][ailment.name] == "warn":
+                frame.notes = "; ".join(filter(None, [frame.notes, ailment.text]))
+            else:
+                frame.problem = frame.problem or ailment.text
 
 
 def _read_all(files: list[tuple[str, str, os.stat_result]], headers: dict[str, Any]) -> dict[str, dict[str, Any]]:

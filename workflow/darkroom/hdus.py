@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from darkroom.sources import RawProblem, Source
+from darkroom.sources import DamagedFile, RawProblem, Source
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -19,6 +19,7 @@ LARGEST_IMAGE = 2**33  # bytes; more is a damaged header, not a camera
 LARGEST_RATIO = 1000  # by which tiles may be compressed; a frame of nothing but zeros comes near
 SHORT_HEADER, LARGEST_HEADER = 2**16, 2**22  # bytes that nearly all headers fit into, and that all do
 MOST_HDUS = 1000
+MOST_AXES = 999
 # What stands in the primary header for its own data, or for the file.
 _STRUCTURE = {"SIMPLE", "BITPIX", "NAXIS", "EXTEND", "BSCALE", "BZERO", "BLANK", "CHECKSUM", "DATASUM", "NEXTEND"}
 # Extensions that go with an image of the same file and are none of their own, as pipelines name them.
@@ -64,7 +65,7 @@ def list_hdus(source: Source) -> list[Hdu]:
     if begin != b"SIMPLE  =":
         raise RawProblem("no FITS file (it does not begin with SIMPLE); convert it or name it in exclude")
     if source.size < BLOCK:
-        raise RawProblem(f"truncated: {source.size} bytes hold no header; copy it again")
+        raise DamagedFile(f"truncated: {source.size} bytes hold no header; copy it again")
     hdus: list[Hdu] = []
     start = 0
     while len(hdus) < MOST_HDUS and (not hdus or bytes(source.read(start, 8)) == b"XTENSION"):
@@ -72,7 +73,7 @@ def list_hdus(source: Source) -> list[Hdu]:
         hdus.append(hdu)
         start = math.ceil(hdu.end / BLOCK) * BLOCK
     if 0 < source.size - start < 8:
-        raise RawProblem("truncated: it ends within a header; copy it again")
+        raise DamagedFile("truncated: it ends within a header; copy it again")
     return hdus
 
 
@@ -84,9 +85,9 @@ def list_images(hdus: list[Hdu]) -> list[Hdu]:
     RawProblem
         If there is none, or there are less than the primary header says.
     """
-    told = hdus[0].header.get("NEXTEND")
+    told = _find(hdus[0].header, "NEXTEND")
     if isinstance(told, int) and not isinstance(told, bool) and told > len(hdus) - 1:
-        raise RawProblem(f"truncated: {len(hdus) - 1} of {told} extensions; copy it again")
+        raise DamagedFile(f"truncated: {len(hdus) - 1} of {told} extensions; copy it again")
     images = [hdu for hdu in hdus if hdu.is_image]
     own = [hdu for hdu in images if hdu.name not in COMPANIONS]
     if len(own) < len(images) and own:
@@ -120,47 +121,47 @@ def read_tiles(source: Source, hdu: Hdu) -> Any:
     RawProblem
         If they cannot be decompressed.
     """
+    return _decode(source, hdu, lambda image: image.data.reshape(hdu.shape))
+
+
+def _decode(source: Source, hdu: Hdu, take: Callable[[Any], Any]) -> Any:
+    """Return what is taken of a compressed image that astropy has opened.
+
+    Of damaged tiles it raises nearly anything, and an exception of a private module.
+    """
     from astropy.io import fits
 
     try:
         with fits.open(io.BytesIO(_isolate(source, hdu)), do_not_scale_image_data=True) as opened:
-            data = opened[1].data
-    except _decoding_errors() as error:
-        raise RawProblem(f"its compression is damaged ({' '.join(str(error).split())}); copy it again") from None
-    return data.reshape(hdu.shape)
-
-
-def _decoding_errors() -> tuple[type[Exception], ...]:
-    """Return what decoding damaged tiles raises, which is nearly anything."""
-    from astropy.io.fits import VerifyError
-
-    arithmetic = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
-    return (OSError, EOFError, MemoryError, RuntimeError, VerifyError, *arithmetic)
+            return take(opened[1])
+    except Exception as error:
+        raise DamagedFile(f"its compression is damaged ({' '.join(str(error).split())}); copy it again") from None
 
 
 def _read_hdu(source: Source, number: int, start: int) -> Hdu:
-    header, data = _read_header(source, start)
-    try:
-        axes = [int(header[f"NAXIS{axis}"]) for axis in range(int(header["NAXIS"]), 0, -1)]
-        item = abs(int(header["BITPIX"])) // 8
-        groups, extra = (int(header.get(card, value)) for card, value in (("GCOUNT", 1), ("PCOUNT", 0)))
-    except (KeyError, ValueError, TypeError, OverflowError):
-        raise RawProblem("its header lacks BITPIX or NAXIS, or they are no numbers") from None
+    header, data = read_header(source, start)
+    axes = _read_axes(header, "NAXIS")
+    bits, groups, extra = (
+        _read_whole(header, "BITPIX"),
+        _read_whole(header, "GCOUNT", 1),
+        _read_whole(header, "PCOUNT", 0),
+    )
+    item = abs(bits) // 8
     held = item * abs(groups) * (extra + math.prod(axes)) if axes else 0
-    if min(axes, default=0) < 0 or extra < 0 or held > LARGEST_IMAGE or header["BITPIX"] not in BITPIX:
+    if min(axes, default=0) < 0 or extra < 0 or held > LARGEST_IMAGE or bits not in BITPIX:
         size = " x ".join(str(length) for length in reversed(axes)) or "no"
-        raise RawProblem(f"its header asks for {size} pixels of {8 * item} bits: damaged")
+        raise DamagedFile(f"its header asks for {size} pixels of {8 * item} bits: damaged")
     if source.size < data + held:
-        raise RawProblem(f"truncated: {source.size} of {data + held} bytes; copy it again")
+        raise DamagedFile(f"truncated: {source.size} of {data + held} bytes; copy it again")
     hdu = Hdu(number, header, start, data, data + held, ())
-    if number and header.get("ZIMAGE") is True:
+    if number and _find(header, "ZIMAGE") is True:
         return _read_compressed(source, hdu)
     if number and _read_text(header, "XTENSION") != "IMAGE":
         return hdu
     return Hdu(number, header, start, data, data + held, _drop_single_axes(axes))
 
 
-def _read_header(source: Source, start: int) -> tuple[fits.Header, int]:
+def read_header(source: Source, start: int) -> tuple[fits.Header, int]:
     """Return a header and where it ends; the END is sought in as many bytes as any header has."""
     from astropy.io import fits  # half a second, which a run that knows all its frames already can do without
 
@@ -170,24 +171,19 @@ def _read_header(source: Source, start: int) -> tuple[fits.Header, int]:
             return fits.Header.fromfile(file), start + file.tell()
         except (OSError, EOFError, fits.VerifyError, ValueError):
             continue
-    raise RawProblem("its header does not end: truncated or damaged; copy it again")
+    raise DamagedFile("its header does not end: truncated or damaged; copy it again")
 
 
 def _read_compressed(source: Source, hdu: Hdu) -> Hdu:
     """Return a table of compressed tiles as the image that it stands for."""
-    from astropy.io import fits
-
-    try:
-        axes = [int(hdu.header[f"ZNAXIS{axis}"]) for axis in range(int(hdu.header["ZNAXIS"]), 0, -1)]
-        size = math.prod(axes) * abs(int(hdu.header["ZBITPIX"])) // 8
-        if min(axes) < 1 or size > min(LARGEST_RATIO * (hdu.end - hdu.data), LARGEST_IMAGE):
-            raise RawProblem(f"its header asks for {' x '.join(map(str, axes[::-1]))} pixels: damaged")
-        with fits.open(io.BytesIO(_isolate(source, hdu)), do_not_scale_image_data=True) as opened:
-            header = opened[1].header.copy()
-    except RawProblem:
-        raise
-    except _decoding_errors() as error:
-        raise RawProblem(f"its compression is damaged ({' '.join(str(error).split())}); copy it again") from None
+    axes = _read_axes(hdu.header, "ZNAXIS")
+    tiles = [_read_whole(hdu.header, f"ZTILE{axis}", 1) for axis in range(len(axes), 0, -1)]
+    size = math.prod(axes) * abs(_read_whole(hdu.header, "ZBITPIX")) // 8
+    if min([*axes, *tiles]) < 1 or size > min(LARGEST_RATIO * (hdu.end - hdu.data), LARGEST_IMAGE):
+        raise DamagedFile(f"its header asks for {' x '.join(map(str, axes[::-1]))} pixels: damaged")
+    if any(tile > length for tile, length in zip(tiles, axes, strict=True)):
+        raise DamagedFile("its header asks for tiles larger than the image: damaged")
+    header = _decode(source, hdu, lambda image: image.header.copy())
     return Hdu(hdu.number, header, hdu.start, hdu.data, hdu.end, _drop_single_axes(axes), compressed=True)
 
 
@@ -205,13 +201,33 @@ def _drop_single_axes(axes: list[int]) -> tuple[int, ...]:
     return tuple(axes) if axes and min(axes) > 0 else ()
 
 
+def _read_axes(header: fits.Header, card: str) -> list[int]:
+    """Return the lengths of the axes in the order of NumPy."""
+    number = _read_whole(header, card)
+    if not 0 <= number <= MOST_AXES:
+        raise DamagedFile(f"its header asks for {number} axes: damaged")
+    return [_read_whole(header, f"{card}{axis}") for axis in range(number, 0, -1)]
+
+
+def _read_whole(header: fits.Header, card: str, default: int | None = None) -> int:
+    try:
+        return int(_find(header, card, default))
+    except (ValueError, TypeError, OverflowError):
+        raise DamagedFile(f"its header lacks {card}, or it is no number: damaged") from None
+
+
 def _read_text(header: fits.Header, card: str) -> str:
+    return str(_find(header, card) or "").strip()
+
+
+def _find(header: fits.Header, card: str, default: Any = None) -> Any:
+    """Return a card's value, None where it cannot be parsed."""
     from astropy.io import fits
 
     try:
-        return str(header.get(card) or "").strip()
-    except fits.VerifyError:  # a card that cannot be parsed says nothing
-        return ""
+        return header.get(card, default)
+    except fits.VerifyError:
+        return None
 
 
 def find_plane(hdu: Hdu, plane: int) -> tuple[int, int]:

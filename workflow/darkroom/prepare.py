@@ -15,6 +15,7 @@ from darkroom.frames import COLUMNS, Frame, index_frames, is_excluded, table_row
 from darkroom.jobs import plan_jobs
 from darkroom.links import UNSAFE, is_unsafe, link_awkward
 from darkroom.plan import Plan, make_plan
+from darkroom.plan_nights import list_shown_frames
 from darkroom.plan_text import describe_plan, list_notes, list_problems, plan_rows
 from darkroom.prepared import CACHE, Job, PlanError, Prepared
 from darkroom.recipes import write_recipes
@@ -169,6 +170,11 @@ def _refuse(plan: Plan, settings: dict[str, Any]) -> str:
     """Return why no light is to be made, if none can be or the settings say to stop."""
     if plan.failed and settings["certification"]["failed"] == "stop":
         return f"{len(plan.failed)} master(s) failed certification, and config.yaml says certification.failed: stop"
+    for frame in list_shown_frames(plan):
+        for ailment in filter(None, frame.health.split(", ")):
+            if settings["health"][ailment] == "stop":
+                name, why = make_printable(frame.name), frame.problem or frame.notes
+                return f"{name}: {why} (config.yaml says health.{ailment}: stop)"
     if plan.lights and not plan.made and not plan.asked:
         return "no light can be calibrated, for want of masters (see the warnings above, or: snakemake plan)"
     if not plan.lights and not plan.masters:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from darkroom.cards import correct_header, move_to_mosaic
 from darkroom.hdus import Hdu, find_plane, list_hdus, list_images, merge_headers, read_tiles
 from darkroom.links import name_target
 from darkroom.problems import JobProblem
-from darkroom.sources import FileChanged, FileSource, MemorySource, Source, digest_source, open_source
+from darkroom.sources import DamagedFile, FileChanged, FileSource, MemorySource, Source, digest_source, open_source
 from darkroom.texts import make_printable
 
 STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}  # by BITPIX
@@ -42,8 +43,9 @@ class StoredPixels:
         self.shape = shape
         self._held, self._source, self._offset = held, source, offset
         self._stored = np.dtype(STORED[header["BITPIX"]]) if held is None else held.dtype
-        self._scale, self._zero = (float(header.get(card, value)) for card, value in (("BSCALE", 1), ("BZERO", 0)))
-        self._blank = int(header["BLANK"]) if "BLANK" in header and self._stored.kind != "f" else None
+        self._scale, self._zero = (_read_number(header, card, value) for card, value in (("BSCALE", 1), ("BZERO", 0)))
+        has_blank = "BLANK" in header and self._stored.kind != "f"
+        self._blank = int(_read_number(header, "BLANK", 0)) if has_blank else None
 
     def release(self) -> None:
         """Hold the pixels no longer."""
@@ -87,6 +89,16 @@ class StoredPixels:
             image[stored == self._blank] = np.nan
         with np.errstate(over="ignore"):  # beyond what float32 holds is infinite
             return image.astype(np.float32, copy=False)
+
+
+def _read_number(header: fits.Header, card: str, default: float) -> float:
+    try:
+        number = header.get(card, default)
+        if not isinstance(number, bool) and math.isfinite(number):
+            return number
+    except (fits.VerifyError, TypeError):
+        pass
+    raise DamagedFile(f"its {card}, which tells what the stored numbers mean, is none: damaged")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -13,17 +14,21 @@ from typing import TYPE_CHECKING, Any
 from darkroom.fingerprints import fingerprint_module
 from darkroom.fixes import apply_fixes, find_fixes
 from darkroom.folders import UNREAD
-from darkroom.hdus import Hdu, iterate_planes, list_hdus, list_images, merge_headers
-from darkroom.headers import describe_header, read_dialects
+from darkroom.hdus import BLOCK, Hdu, iterate_planes, list_hdus, list_images, merge_headers, read_header
+from darkroom.headers import describe_header, matches, read_dialects
 from darkroom.kind_sources import fill_from_path, find_kind
 from darkroom.problems import JobProblem
 from darkroom.processed import find_processing
-from darkroom.sources import FileChanged, RawProblem, Source, open_source
+from darkroom.quantities import read_number
+from darkroom.sources import DamagedFile, FileChanged, RawProblem, Source, open_source
+from darkroom.values import find_value
 
 if TYPE_CHECKING:
     from astropy.io import fits
 
 UNREADABLE = "cannot be read"
+COLOURS = ["CTYPE3", "COLORTYP", "COLORSPC"]  # where a cube says that its planes are colours
+CYCLES = ["KCT", "CYCLETIM"]  # s from the start of one plane to that of the next (Andor Solis)
 
 
 class ParsedCards(Mapping[str, Any]):
@@ -75,18 +80,19 @@ def read_file(path: str, name: str, status: os.stat_result, headers: dict[str, A
         images = list_images(hdus)
         if headers["extensions"] == "stitch" and len(images) > 1:
             return [_read_mosaic(path, name, source, hdus, images, headers)]
-        several = len(images) > 1
+        labels: list[str | None] = [None] if len(images) == 1 else [*_label(images)]
         return [
-            _read_image(path, name, source, hdus, hdu, plane, label, headers)
-            for hdu, label in zip(images, _label(images) if several else [None], strict=True)
+            _read_image(path, name, source, hdus, hdu, plane, label, headers) | checked
+            for hdu, label in zip(images, labels, strict=True)
+            for checked in [{"checksum": _check_sums(source, hdu)}]
             for plane in iterate_planes(hdu)
         ]
     except FileChanged:
         return [{"problem": f"{UNREADABLE}: it is being written to; wait for it to end"}]
     except RawProblem as problem:
-        return [{"problem": str(problem)}]
+        return [{"problem": str(problem), "health": "damaged" if isinstance(problem, DamagedFile) else ""}]
     except OSError as error:
-        return [{"problem": f"{UNREADABLE}: {error.strerror or error}"}]
+        return [{"problem": f"{UNREADABLE}: {error.strerror or error}", "health": "damaged"}]
 
 
 def _read_image(
@@ -109,7 +115,7 @@ def _read_image(
     if image:
         reading["label"] = f"{hdu.number}" if plane is None else f"{hdu.number},{plane}"
     if plane is not None:
-        _tell_plane(reading, plane, hdu.shape[0])
+        _tell_plane(reading, plane, hdu)
     return reading
 
 
@@ -135,8 +141,10 @@ def _read_mosaic(
     (rows, columns), _ = place_amplifiers(amplifiers)
     image = {"amplifiers": amplifiers}
     reading = _describe(path, name, source, hdus, merge_headers(hdus, images[0]), image, headers)
+    broken = next(filter(None, (_check_sums(source, hdu) for hdu in images)), "")
     strips = [known["overscan"] for _, known, _ in parts]
     reading |= {"image": image, "rows": rows, "columns": columns, "trim": None, "overscan": None, "strips": strips}
+    reading["checksum"] = broken
     for quantity in ("gain", "read_noise"):  # the flats even out what little the amplifiers differ by
         told = [known[quantity] for _, known, _ in parts]
         reading[quantity] = sum(told) / len(told) if all(told) else None
@@ -166,26 +174,42 @@ def _describe(
         known.pop(concept, None)
     kind, told_by = find_kind(name, known.pop("kind"), word, headers)
     digest = digest_image(source, hdus, image)
-    reading = {**known, "kind": kind, "kind_from": told_by, "digest": digest, "fixes": fixes or None}
+    reading: dict[str, Any] = {**known, "kind": kind, "kind_from": told_by, "digest": digest, "fixes": fixes or None}
+    if "MJD-OBS" not in fixes and not any(card.startswith("DATE") for card in fixes):
+        reading["mjd"] = read_number(find_value(cards, ["MJD-OBS"]))
     fill_from_path(reading, name, headers)
     if processed:
         return reading | {"problem": processed}
     try:
         raw = open_image(path, source, hdus, image)
         return reading | {"pixels": measure_pixels(raw, reading["saturation"])}
-    except (JobProblem, ValueError, TypeError, LookupError) as problem:
-        return reading | {"problem": f"its pixels cannot be read ({' '.join(str(problem).split())})"}
+    except JobProblem as problem:  # in the words of a job, which is what reads pixels else
+        if isinstance(problem.__context__, OSError | FileChanged):
+            raise problem.__context__ from None
+        raise DamagedFile(f"its pixels cannot be read ({problem.__context__}); copy it again") from None
 
 
-def _tell_plane(reading: dict[str, Any], plane: int, planes: int) -> None:
+def _tell_plane(reading: dict[str, Any], plane: int, hdu: Hdu) -> None:
     """Tell the planes of a cube apart: by time, or by colour where there are three that say so."""
-    if planes == 3 and reading.pop("colours", None):
+    cards = ParsedCards(hdu.header)
+    if hdu.shape[0] == 3 and matches(find_value(cards, COLOURS), ["rgb*", "color*"]):
         reading["filter"] = "RGB"[plane - 1]
         return
-    seconds = (reading.pop("cycle", None) or reading["exposure"] or 0.0) * (plane - 1)
+    seconds = (read_number(find_value(cards, CYCLES)) or reading["exposure"] or 0.0) * (plane - 1)
     if reading["start"]:
         start = datetime.fromisoformat(reading["start"]) + timedelta(seconds=seconds)
         reading["start"] = start.isoformat(timespec="milliseconds")
+
+
+def _check_sums(source: Source, hdu: Hdu) -> str:
+    """Return which of its sums an HDU contradicts, ``DATASUM`` or ``CHECKSUM``; nothing if it has none, or they fit."""
+    from darkroom.checksums import find_broken_checksum
+
+    header = ParsedCards(read_header(source, hdu.start)[0] if hdu.compressed else hdu.header)
+    if not {"DATASUM", "CHECKSUM"} & header.names:
+        return ""
+    length = math.ceil((hdu.end - hdu.start) / BLOCK) * BLOCK
+    return find_broken_checksum(header, source.read(hdu.start, length), hdu.data - hdu.start)
 
 
 def _label(images: list[Hdu]) -> list[str]:

@@ -23,6 +23,10 @@ class RawProblem(ValueError):
     """Why a file cannot serve as a raw frame, in one line."""
 
 
+class DamagedFile(RawProblem):
+    """It was whole once; a copy may be."""
+
+
 class FileChanged(ValueError):
     """The file is not the one any more that it was."""
 
@@ -98,7 +102,7 @@ def open_source(path: str, status: os.stat_result) -> Source:
         If it cannot be read.
     """
     if status.st_size == 0:
-        raise RawProblem("an empty file (0 bytes); copy it again")
+        raise DamagedFile("an empty file (0 bytes); copy it again")
     with open(path, "rb") as file:
         begin = file.read(len(_BZIP2))
         file.seek(0)
@@ -128,13 +132,13 @@ def _decompress(stream: gzip.GzipFile | bz2.BZ2File, size: int) -> bytes:
     try:
         content = stream.read(limit + 1)
     except (EOFError, zlib.error) as error:
-        raise RawProblem(f"its compression is truncated or damaged ({error}); copy it again") from None
+        raise DamagedFile(f"its compression is truncated or damaged ({error}); copy it again") from None
     except OSError as error:
         if error.errno is not None:  # of the disk
             raise
-        raise RawProblem(f"its compression is damaged ({error}); copy it again") from None
+        raise DamagedFile(f"its compression is damaged ({error}); copy it again") from None
     if len(content) > limit:
-        raise RawProblem(f"it grows to more than {limit} bytes when decompressed, as no frame does: damaged")
+        raise DamagedFile(f"it grows to more than {limit} bytes when decompressed, as no frame does: damaged")
     return content
 
 
