@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from darkroom.frames import Frame, index_frames
+from darkroom.frames import Frame
+from darkroom.index import index_frames
 from darkroom.settings import check_settings
 from darkroom.sources import digest_source, open_source
 from tests.camera import write_frame

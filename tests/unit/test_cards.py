@@ -222,3 +222,20 @@ def test_master_of_trimmed_frames_has_no_sections():
     trimmed = describe_master(raws, make_recipe("bias", overscan=TRIMMED, **frames))
     assert {"BIASSEC", "TRIMSEC"}.isdisjoint(trimmed)
     assert trimmed["GAIN"] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("order", "trim", "pattern"),
+    [
+        (None, "[2:91,4:51]", "BGGR"),
+        ("TOP-DOWN", "[2:91,3:50]", "GRBG"),
+        ("BOTTOM-UP", "[2:91,3:50]", "BGGR"),
+        ("BOTTOM-UP", "[2:91,3:49]", "GRBG"),
+    ],
+)
+def test_trimmed_mosaic_says_which_colours_it_begins_with(order, trim, pattern):
+    raw = fits.Header({"BAYERPAT": "RGGB", "XBAYROFF": 1, "YBAYROFF": 0} | ({"ROWORDER": order} if order else {}))
+    recipe = make_recipe(overscan={"section": "[101:104,1:60]", "trim": trim}) | {"mosaic": "RGGB"}
+    header = describe_light(raw, recipe)
+    assert header["BAYERPAT"] == pattern
+    assert "XBAYROFF" not in header

@@ -293,3 +293,15 @@ def test_planes_of_a_colour_image_are_filters(raw):
 def test_planes_follow_each_other_by_the_cycle_that_the_camera_tells(raw):
     make_primary(noise(22, (2, *SHAPE)), KCT=61.5).writeto(raw / "a.fits")
     assert [frame.start[14:] for frame in index(raw).values()] == ["00:00.000", "01:01.500"]
+
+
+def test_file_that_was_cut_between_two_extensions_is_named_by_its_fellows(raw):
+    for name in ("a.fits", "b.fits", "c.fits"):
+        chips = [fits.ImageHDU(noise(ord(name[0]) + number)) for number in (0, 30)]
+        fits.HDUList([make_primary(), *chips]).writeto(raw / name)
+    with fits.open(raw / "c.fits") as hdus:
+        end = hdus[2].fileinfo()["hdrLoc"]
+    (raw / "c.fits").write_bytes((raw / "c.fits").read_bytes()[:end])
+    found = index(raw)
+    assert {name for name, frame in found.items() if frame.problem} == {"c.fits"}
+    assert found["c.fits"].problem == "truncated: 1 images, where others of its camera have 2 and more"

@@ -26,7 +26,19 @@ PLANNER |= {
     "measurements",
     "findings",
 }
-PLANNER |= {"dialects", "patterns", "values", "times", "regions", "kinds", "bayer", "fixes", "kind_sources"}
+PLANNER |= {
+    "dialects",
+    "patterns",
+    "values",
+    "times",
+    "regions",
+    "kinds",
+    "bayer",
+    "fixes",
+    "kind_sources",
+    "index",
+    "placing",
+}
 PLANNER |= {"health", "clocks", "pixel_kinds"}
 PLANNER |= {
     "surroundings",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xxhash
 
-from darkroom import frames as frames_module
+from darkroom import index as index_module
 from darkroom.raw_images import read_raw
 from darkroom.sources import PIECE, FileSource, MemorySource, digest_source
 from tests.unit.builders import index, overlay, write_raw
@@ -189,7 +189,7 @@ def test_folders_of_one_name_are_told_apart(tmp_path):
 def test_folder_given_twice_or_within_another_is_searched_once(raw):
     write_raw(raw / "sub" / "b.fits")
     for folders in ([raw, raw], [raw, raw / "sub"]):
-        found = frames_module.index_frames(overlay(), folders, raw.parent / "results", {})
+        found = index_module.index_frames(overlay(), folders, raw.parent / "results", {})
         assert sorted(frame.path for frame in found) == [str(raw / "a.fits"), str(raw / "sub" / "b.fits")]
         assert [frame.problem for frame in found] == ["", ""]
 

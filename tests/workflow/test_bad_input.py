@@ -23,8 +23,8 @@ BAD = {
     "folder_like.fits": None,
     "pipe.fits": r"not a regular file",
     "dangling.fits": r"not a regular file",
-    "packed.fits.gz": r"compressed frames are not read; decompress it first",
-    "cube.fits": r"no two-dimensional image in the first HDU \(NAXIS = 3\)",
+    "packed.fits.gz": r"its compression is truncated or damaged .*; copy it again",
+    "cube.fits": r"no two-dimensional image in the first HDU \(NAXIS = 4\)",
     "light_V_60s_001_copy.fits": r"the same content as light_V_60s_001\.fits",
     "no_kind.fits": r"nothing tells what kind of frame it is \(headers\.words or headers\.folders does\)",
     "focus.fits": r"'Focus' is no bias, dark, flat or light \(headers\.words adds words\)",
@@ -37,15 +37,16 @@ BAD = {
     "other_shape.fits": r"no dark near 60 s .*: there are dark frames of setup \S+56x48-\w+ only; dark\.use: false .*",
     "red.fits": r"no flat in R .*: there are flats in V only; .*; flat\.use: false goes without",
 }
+UNDATED = {"MJD-OBS": None, "JD": None}
 CARDS = {
     "no_kind": {"IMAGETYP": None},
     "focus": {"IMAGETYP": "Focus"},
     "no_exposure": {"EXPTIME": None, "EXPOSURE": None},
     "worded_exposure": {"EXPTIME": "long", "EXPOSURE": "long"},
     "zero_exposure": {"EXPTIME": 0.0, "EXPOSURE": 0.0},
-    "no_date": {"DATE-OBS": None},
-    "first_day": {"DATE-OBS": "0001-01-01T00:00:00"},
-    "last_day": {"DATE-OBS": "9999-12-31T23:59:59"},
+    "no_date": UNDATED | {"DATE-OBS": None},
+    "first_day": UNDATED | {"DATE-OBS": "0001-01-01T00:00:00"},
+    "last_day": UNDATED | {"DATE-OBS": "9999-12-31T23:59:59"},
     "red": {"FILTER": "R"},
 }
 
@@ -74,7 +75,7 @@ def spoil(raw: Path) -> None:
     (raw / "packed.fits.gz").write_bytes(b"\x1f\x8b")
     (raw / "light_V_60s_001_copy.fits").write_bytes(content)
     os.mkfifo(raw / "pipe.fits")
-    vary(light, "cube", np.zeros((2, 48, 56), np.uint16))
+    vary(light, "cube", np.zeros((2, 2, 48, 56), np.uint16))
     vary(light, "other_shape", fits.getdata(light)[:40])
     vary(light, "other_bias", fits.getdata(light)[:40], IMAGETYP="Bias Frame")
     for name, cards in CARDS.items():

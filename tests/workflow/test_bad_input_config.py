@@ -93,7 +93,7 @@ def test_all_wrong_keys_and_types_are_listed_before_a_frame_is_read(garbage: Pat
         r"flat\.combine\.sigma: -1 must be more than 0",
         r"flat\.use: 'maybe' is not true or false",
         r"headers\.cards: 'expo' is not one of kind, .*",
-        r"headers\.kind_from\.0: 'headr' is not one of header, folder, name",
+        r"headers\.kind_from\.0: 'headr' is not one of header, folder, name, pixels",
         r"headers\.path: '\{kind\}/\{x\}' is not a pattern such as .*",
         r"lights_per_job: 2\.5 is not a whole number",
         r"missing: 'never' is not one of skip, stop",

@@ -10,6 +10,7 @@ from typing import Any
 
 from astropy.io import fits
 
+from darkroom.mosaics import find_mosaic
 from darkroom.sections import Section, parse_section
 
 # True of the raw data alone: their encoding, their range, how to display them, where their overscan was.
@@ -51,7 +52,7 @@ def describe_light(raw: fits.Header, recipe: dict[str, Any], gain: float | None 
     ``gain`` (e-/ADU) is what the light was multiplied by; None if it is in ADU. A card that tells this gain is true of
     electrons no more.
     """
-    header = _keep_true_cards(raw, recipe["settings"]["overscan"])
+    header = _keep_true_cards(raw, recipe)
     header["BUNIT"] = ("electron" if gain else "adu", "unit of the image")
     for keyword in GAINS if gain else ():
         with suppress(fits.VerifyError, TypeError, ValueError):
@@ -68,7 +69,7 @@ def describe_master(raws: Sequence[fits.Header], recipe: dict[str, Any]) -> fits
 
     EXPTIME is the mean exposure, DATE-OBS the first start, DATE-END the last end (UTC).
     """
-    header = _keep_true_cards(raws[0], recipe["settings"]["overscan"])
+    header = _keep_true_cards(raws[0], recipe)
     for card in list(header.cards):
         if card.keyword in _COMMENTARY:
             continue
@@ -176,8 +177,9 @@ def _is_equinox(value: Any, keyword: str) -> bool:
     return keyword != "EQUINOX" or isinstance(value, int | float)
 
 
-def _keep_true_cards(raw: fits.Header, overscan: dict[str, Any] | None) -> fits.Header:
+def _keep_true_cards(raw: fits.Header, recipe: dict[str, Any]) -> fits.Header:
     """Return a raw header without what is true of the raw data alone, moved with the trim."""
+    overscan = recipe["settings"]["overscan"]
     gone = RAW_ONLY
     if overscan:
         gone |= OVERSCAN
@@ -188,7 +190,19 @@ def _keep_true_cards(raw: fits.Header, overscan: dict[str, Any] | None) -> fits.
         header.remove(keyword, ignore_missing=True, remove_all=True)
     if overscan and overscan["trim"]:
         shift_coordinates(header, overscan["trim"])
+        if mosaic := find_mosaic(recipe):
+            _name_mosaic(header, mosaic, parse_section(overscan["trim"]).shape[0])
     return header
+
+
+def _name_mosaic(header: fits.Header, mosaic: str, rows: int) -> None:
+    """Say which colours a trimmed image begins with; of one whose first row is the lowest, as programs turn it over."""
+    with suppress(fits.VerifyError):
+        if str(header.get("ROWORDER")).strip().upper() == "BOTTOM-UP" and rows % 2 == 0:
+            mosaic = mosaic[2:] + mosaic[:2]
+    for keyword in ("XBAYROFF", "YBAYROFF"):
+        header.remove(keyword, ignore_missing=True, remove_all=True)
+    header["BAYERPAT"] = (mosaic, "colours of the first two rows")
 
 
 def _read_section(header: fits.Header, keyword: str) -> Section | None:

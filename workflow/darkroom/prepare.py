@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.findings import Findings
-from darkroom.frames import COLUMNS, Frame, index_frames, is_excluded, table_rows
+from darkroom.frames import COLUMNS, Frame, table_rows
+from darkroom.index import index_frames, is_excluded
 from darkroom.jobs import plan_jobs
 from darkroom.links import UNSAFE, is_unsafe, link_awkward
 from darkroom.plan import Plan, make_plan
@@ -48,7 +49,7 @@ def prepare(config: dict[str, Any], submits: bool = False) -> Prepared:
     frames = index_frames(settings, raw, results, cache)
     if cache.get("readings") != before:
         write_whole(results / CACHE / "frames.json", json.dumps(cache))
-    write_if_changed(results / "frames.csv", _as_csv(COLUMNS_SHOWN, table_rows(frames)))
+    write_if_changed(results / "frames.csv", _as_csv(COLUMNS, table_rows(frames)))
     if not any(frame.kind in ("bias", "dark", "flat", "light") and not frame.problem for frame in frames):
         raise PlanError("\n".join(_say_nothing_usable(settings["raw"], frames)))
     findings = Findings(results, settings)
@@ -87,9 +88,6 @@ def prepare(config: dict[str, Any], submits: bool = False) -> Prepared:
         refusal=_refuse(plan, settings),
         summary=_summarise(plan, reasons),
     )
-
-
-COLUMNS_SHOWN = [column for column in COLUMNS if column not in ("path", "mtime_ns")]
 
 
 def _find_raw_folders(raw: str | list[str]) -> list[Path]:

@@ -17,7 +17,16 @@ from darkroom.cards import correct_header, move_to_mosaic
 from darkroom.hdus import Hdu, find_plane, list_hdus, list_images, merge_headers, read_tiles
 from darkroom.links import name_target
 from darkroom.problems import JobProblem
-from darkroom.sources import DamagedFile, FileChanged, FileSource, MemorySource, Source, digest_source, open_source
+from darkroom.sources import (
+    DamagedFile,
+    FileChanged,
+    FileSource,
+    MemorySource,
+    RawProblem,
+    Source,
+    digest_source,
+    open_source,
+)
 from darkroom.texts import make_printable
 
 STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}  # by BITPIX
@@ -182,12 +191,18 @@ def read_raw(path: str, digest: str, image: dict[str, Any] | None = None, fixes:
     def read() -> RawImage:
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
-        source = open_source(path, status)
+        try:
+            source = open_source(path, status)
+        except RawProblem:  # it was sound when it was planned
+            raise FileChanged from None
         disk = source if isinstance(source, FileSource) else None
         if disk and (image is None or "amplifiers" in image):
             source = MemorySource(disk.read(0, disk.size))  # digest and pixels in one reading
+        whole = image is None or "amplifiers" in image
+        if whole and digest_source(source) != digest:
+            raise FileChanged
         hdus = list_hdus(source)
-        if digest_image(source, hdus, image) != digest:
+        if not whole and digest_image(source, hdus, image) != digest:
             raise FileChanged
         raw = open_image(path, source, hdus, image, disk, keep=True)
         if fixes:

@@ -206,7 +206,6 @@ def _contradictions(settings: dict[str, Any]) -> Iterator[str]:
         yield "results: names no folder"
     if is_awkward(settings["results"]):
         yield f"results: {settings['results']!r} holds braces or unprintable characters; name another folder"
-    yield from _contradict_headers(settings["headers"])
     yield from (f"nights: {line}" for line in list_choice_problems(settings["nights"]))
     if site["longitude"] is not None and site["night_offset_hours"] is not None:
         yield "site: longitude and night_offset_hours are two rules for one thing; give one of them"
@@ -229,6 +228,7 @@ def _contradictions(settings: dict[str, Any]) -> Iterator[str]:
             yield "dark.per_second: a rate is always scaled by time: set dark.scale to true"
     if flat["max_counts"] is not None and flat["max_counts"] <= flat["min_counts"]:
         yield f"flat: max_counts {flat['max_counts']:g} is not above min_counts {flat['min_counts']:g}"
+    yield from _contradict_headers(settings["headers"])
 
 
 def _contradict_headers(headers: dict[str, Any]) -> Iterator[str]:

@@ -7,13 +7,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from darkroom.frames import Frame
+from darkroom.frames import FACETS_TOLD, Frame, add_note
 
-# What headers tell of a camera's state; a card that is missing leaves it unknown.
-FACETS_TOLD = ("camera", "binning", "readout", "gain_setting", "offset_setting", "window", "mosaic")
 # What must agree, in the order in which the setup's name shows it.
 FACETS = (*FACETS_TOLD[:-1], "shape", "regions", "technique", "part", "mosaic")
 Told = tuple[str | None, ...]
@@ -36,7 +33,7 @@ def name_setups(frames: list[Frame]) -> None:
             fuller[fixed, told] = _find_fuller(told, known[fixed]) if None in told else []
         found = fuller[fixed, told]
         if found and not frame.problem:
-            frame.notes = "; ".join(filter(None, [frame.notes, _say_unknown(told, found)]))
+            add_note(frame, _say_unknown(told, found))
         if len(found) == 1:
             told = found[0]
         frame.setup = _name_setup(*told[:-1], *fixed, told[-1])
