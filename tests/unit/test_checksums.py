@@ -7,6 +7,7 @@ import pytest
 from astropy.io import fits
 
 from darkroom.checksums import find_broken_checksum
+from darkroom.sources import MemorySource
 
 
 def write(checksum, shape=(70, 33), **cards):
@@ -19,7 +20,9 @@ def write(checksum, shape=(70, 33), **cards):
 
 
 def check(content, data):
-    return find_broken_checksum(fits.Header.fromstring(bytes(content[:data])), bytes(content), data)
+    return find_broken_checksum(
+        fits.Header.fromstring(bytes(content[:data])), MemorySource(bytes(content)), 0, data, len(content)
+    )
 
 
 @pytest.mark.parametrize("checksum", [True, "datasum", False])
@@ -70,9 +73,9 @@ def test_a_checksum_alone_is_checked():
     content[card : card + 80] = b" " * 80
     assert check(content, data) == "CHECKSUM"  # as the header is another one now
     header = fits.Header({"CHECKSUM": "0" * 16})
-    assert find_broken_checksum(header, bytes(content), data) == ""
+    assert find_broken_checksum(header, MemorySource(bytes(content)), 0, data, len(content)) == ""
 
 
 @pytest.mark.parametrize("value", ["", "0000", "abc", "-5", "12.5", 12.5, True, None, "9" * 30, "²"])
 def test_a_sum_that_is_none_is_passed_over(value):
-    assert find_broken_checksum({"DATASUM": value}, b"\0" * 2880, 2880) == ""
+    assert find_broken_checksum({"DATASUM": value}, MemorySource(b"\0" * 2880), 0, 2880, 2880) == ""

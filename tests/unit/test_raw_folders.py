@@ -13,6 +13,8 @@ from darkroom.raw_images import read_raw
 from darkroom.sources import PIECE, FileSource, MemorySource, digest_source
 from tests.unit.builders import index, overlay, write_raw
 
+LOCKED = "this folder cannot be entered (no permission, or its path is too long)"
+
 
 @pytest.fixture
 def raw(tmp_path):
@@ -71,7 +73,7 @@ def test_folder_that_cannot_be_read_is_named(raw, monkeypatch):
         return scan(folder)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    assert problems(raw) == {"a.fits": "", "locked": "cannot be read: permission denied for this folder"}
+    assert problems(raw) == {"a.fits": "", "locked": f"cannot be read: {LOCKED}"}
 
 
 @pytest.mark.parametrize("length", [1, 8, 9, 80, 2879, 2880, 5759, 5760, 5760 + 95])

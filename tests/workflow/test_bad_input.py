@@ -37,7 +37,7 @@ BAD = {
     "other_shape.fits": r"no dark near 60 s .*: there are dark frames of setup \S+56x48-\w+ only; dark\.use: false .*",
     "red.fits": r"no flat in R .*: there are flats in V only; .*; flat\.use: false goes without",
 }
-UNDATED = {"MJD-OBS": None, "JD": None}
+UNDATED = {"JD": None}  # the date in another card
 CARDS = {
     "no_kind": {"IMAGETYP": None},
     "focus": {"IMAGETYP": "Focus"},

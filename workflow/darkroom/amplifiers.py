@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkroom.sections import Section, parse_section
+from darkroom.texts import make_printable
 
 MOST_GAPS = 4  # how much larger than its pixels a mosaic may be; more is a damaged card
-_TURNED = re.compile(r"\[?\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]?")
+_TURNED = re.compile(r"\[?\s*(\d{1,9})\s*:\s*(\d{1,9})\s*,\s*(\d{1,9})\s*:\s*(\d{1,9})\s*\]?")
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ def _read_place(text: str, number: int) -> tuple[tuple[int, int], tuple[int, int
     """Return the lower corner, the size and the sense of a section that may run backwards; x first."""
     match = _TURNED.fullmatch(text.strip())
     if not match:
-        raise ValueError(f"cannot be stitched: DETSEC {text} of extension {number} is no section such as [1:9,1:9]")
+        shown = make_printable(text)[:40]
+        raise ValueError(f"cannot be stitched: DETSEC {shown} of extension {number} is no section such as [1:9,1:9]")
     x1, x2, y1, y2 = map(int, match.groups())
     return (min(x1, x2), min(y1, y2)), (abs(x2 - x1) + 1, abs(y2 - y1) + 1), [x1 > x2, y1 > y2]
 

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from darkroom.sources import Source
+from darkroom.values import find_value
+
 WORD = 2**32
 PIECE = 2**20  # bytes summed at once
 
 
-def find_broken_checksum(header: Mapping[str, Any], content: bytes | memoryview, data: int) -> str:
+def find_broken_checksum(header: Mapping[str, Any], source: Source, start: int, data: int, end: int) -> str:
     """Return which card the bytes of an HDU contradict: ``DATASUM`` (its data are damaged), ``CHECKSUM`` or neither.
 
     A wrong CHECKSUM says no more than that a program changed the header since, and maybe the data, and left the sums
@@ -21,31 +24,31 @@ def find_broken_checksum(header: Mapping[str, Any], content: bytes | memoryview,
     ----------
     header : mapping
         Card to value.
-    content : bytes
-        The HDU as it lies in the file, with the padding; what the file lacks of that counts as zeros.
-    data : int
-        The number of bytes of the header, padding included, after which the data begin.
+    source : Source
+        The file; what it lacks of the padding counts as zeros.
+    start, data, end : int
+        Where the HDU, its data and what follows it begin.
     """
-    told = _read_sum(header.get("DATASUM"))
-    check = header.get("CHECKSUM")
+    told = _read_sum(find_value(header, ["DATASUM"]))
+    check = find_value(header, ["CHECKSUM"])
     checked = isinstance(check, str) and bool(check.strip().strip("0"))  # nothing or zeros: not made
     if told is None and not checked:
         return ""
-    view = memoryview(content).cast("B")
-    sum_of_data = add_up(view[data:])
+    sum_of_data = add_up(source, data, end)
     if told is not None and told % (WORD - 1) != sum_of_data % (WORD - 1):
         # the header is still the one that was written beside other data; else a program wrote both and left the sums
-        return "DATASUM" if not checked or (add_up(view[:data]) + told) % (WORD - 1) == 0 else "CHECKSUM"
-    return "CHECKSUM" if checked and (add_up(view[:data]) + sum_of_data) % (WORD - 1) else ""
+        return "DATASUM" if not checked or (add_up(source, start, data) + told) % (WORD - 1) == 0 else "CHECKSUM"
+    return "CHECKSUM" if checked and (add_up(source, start, data) + sum_of_data) % (WORD - 1) else ""
 
 
-def add_up(content: memoryview) -> int:
+def add_up(source: Source, start: int, end: int) -> int:
     """Return the sum of 32-bit words, to be taken in ones' complement, where WORD - 1 is zero."""
-    whole = len(content) // 4 * 4
-    total = int.from_bytes(bytes(content[whole:]).ljust(4, b"\0"), "big")
-    for start in range(0, whole, PIECE):
-        words = np.frombuffer(content[start : min(start + PIECE, whole)], ">u4")
-        total += int(words.sum(dtype=np.uint64))
+    total = 0
+    for place in range(start, end, PIECE):
+        piece = source.read(place, min(PIECE, end - place))
+        if len(piece) % 4:
+            piece = bytes(piece).ljust(len(piece) + -len(piece) % 4, b"\0")
+        total += int(np.frombuffer(piece, ">u4").sum(dtype=np.uint64))
     return total
 
 

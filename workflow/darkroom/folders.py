@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 SUFFIXES = (".fits", ".fit", ".fts")
 UNREAD = (".z", ".zip", ".xz", ".zst", ".7z")
 _LABEL = re.compile(r"\[[\d,]+\]$")
+Found = tuple[str, str, os.stat_result]
+# What stands for the status of what lies in a folder that may not be entered, or whose path is too long.
+CLOSED = os.stat_result((stat.S_IFDIR, *[0] * 9), {"st_mtime_ns": 0})
 COMPRESSED = (".gz", ".bz2", ".fz", *UNREAD)
 
 
-def list_files(raw: list[Path], results: Path) -> Iterator[tuple[str, str, os.stat_result]]:
+def list_files(raw: list[Path], results: Path) -> Iterator[Found]:
     """Yield path, name below its raw folder and status of every file with a FITS suffix, in a stable order.
 
     The results folder, hidden folders, and folders seen before (loops of links) are passed over. A folder that cannot
@@ -22,29 +26,46 @@ def list_files(raw: list[Path], results: Path) -> Iterator[tuple[str, str, os.st
     seen: set[tuple[int, int]] = set()
     if results.exists():
         seen.add(_identify(os.stat(results)))
+    for root, prefix in zip(raw, _name_roots(raw), strict=True):
+        yield from _walk(str(root), prefix, seen)
 
-    def walk(folder: str, prefix: str) -> Iterator[tuple[str, str, os.stat_result]]:
-        status = os.stat(folder)
-        if _identify(status) in seen:
-            return
-        seen.add(_identify(status))
+
+def _walk(root: str, prefix: str, seen: set[tuple[int, int]]) -> Iterator[Found]:
+    """Yield the frames of a folder and those below it; there may be more levels than Python recurses."""
+    waiting: list[tuple[str, str, os.DirEntry[str] | None]] = [(root, prefix, None)]
+    while waiting:
+        path, name, entry = waiting.pop()
+        if entry is not None:
+            if status := _find_status(entry):
+                yield path, name, status
+            continue
         try:
-            entries = sorted(os.scandir(folder), key=lambda e: e.name)
+            identity = _identify(os.stat(path))
+            entries = [] if identity in seen else sorted(os.scandir(path), key=lambda e: e.name, reverse=True)
+        except FileNotFoundError:  # gone since its name was read
+            continue
         except OSError:
-            yield folder, prefix.rstrip("/"), status
-            return
+            yield path, name.rstrip("/"), CLOSED
+            continue
+        seen.add(identity)
         for entry in entries:
             if _is_folder(entry):
                 if not entry.name.startswith("."):
-                    yield from walk(entry.path, f"{prefix}{entry.name}/")
+                    waiting.append((entry.path, f"{name}{entry.name}/", None))
             elif _is_frame(entry.name):
-                try:
-                    yield entry.path, prefix + entry.name, entry.stat()
-                except OSError:  # a link that leads nowhere: its own status, so that it is named
-                    yield entry.path, prefix + entry.name, entry.stat(follow_symlinks=False)
+                waiting.append((entry.path, name + entry.name, entry))
 
-    for root, prefix in zip(raw, _name_roots(raw), strict=True):
-        yield from walk(str(root), prefix)
+
+def _find_status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Return what a file is, of a link that leads nowhere its own status so that it is named; None if it is gone."""
+    for follow in (True, False):
+        try:
+            return entry.stat(follow_symlinks=follow)
+        except FileNotFoundError:
+            found = None
+        except OSError:
+            found = CLOSED
+    return found
 
 
 def _name_roots(raw: list[Path]) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from darkroom.texts import make_printable
+
 
 @dataclass
 class Frame:
@@ -80,7 +82,8 @@ def add_note(frame: Frame, note: str) -> None:
 def table_rows(frames: list[Frame]) -> Iterator[dict[str, Any]]:
     """Yield the rows of the frame table as a person reads them."""
     for frame in frames:
-        row = {column: getattr(frame, column, None) for column in COLUMNS}
+        row: dict[str, Any] = {column: getattr(frame, column, None) for column in COLUMNS}
+        row |= {"name": make_printable(frame.name), "kind_from": make_printable(frame.kind_from)}
         row |= {figure: frame.pixels.get(figure) for figure in FIGURES}
         if frame.digest:
             row |= {facet: "unknown" for facet in FACETS_TOLD if row[facet] is None and facet != "mosaic"}

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from darkroom.sources import DamagedFile, RawProblem, Source
+from darkroom.tiles import check_tiles, find_swollen_tile, open_tiles
+from darkroom.whole_cards import LONGEST_AXIS, find_card, read_axes, read_text, read_whole
 
 if TYPE_CHECKING:
     from astropy.io import fits
 
 BLOCK = 2880
 BITPIX = (8, 16, 32, 64, -32, -64)
-LARGEST_IMAGE = 2**33  # bytes; more is a damaged header, not a camera
-LARGEST_RATIO = 1000  # by which tiles may be compressed; a frame of nothing but zeros comes near
+LARGEST_IMAGE = 2**31  # bytes of a plane; more is a damaged header, not a camera
+LARGEST_DATA = 2**36  # bytes of an HDU
 SHORT_HEADER, LARGEST_HEADER = 2**16, 2**22  # bytes that nearly all headers fit into, and that all do
 MOST_HDUS = 1000
-MOST_AXES = 999
+MOST_PLANES = 5000  # of a cube, each a frame
 # What stands in the primary header for its own data, or for the file.
 _STRUCTURE = {"SIMPLE", "BITPIX", "NAXIS", "EXTEND", "BSCALE", "BZERO", "BLANK", "CHECKSUM", "DATASUM", "NEXTEND"}
 # Extensions that go with an image of the same file and are none of their own, as pipelines name them.
@@ -50,7 +52,7 @@ class Hdu:
     @property
     def name(self) -> str:
         """Its EXTNAME, in capitals."""
-        return _read_text(self.header, "EXTNAME").upper()
+        return read_text(self.header, "EXTNAME").upper()
 
 
 def list_hdus(source: Source) -> list[Hdu]:
@@ -68,7 +70,9 @@ def list_hdus(source: Source) -> list[Hdu]:
         raise DamagedFile(f"truncated: {source.size} bytes hold no header; copy it again")
     hdus: list[Hdu] = []
     start = 0
-    while len(hdus) < MOST_HDUS and (not hdus or bytes(source.read(start, 8)) == b"XTENSION"):
+    while not hdus or bytes(source.read(start, 8)) == b"XTENSION":
+        if len(hdus) == MOST_HDUS:
+            raise RawProblem(f"more than {MOST_HDUS} extensions: no camera's")
         hdu = _read_hdu(source, len(hdus), start)
         hdus.append(hdu)
         start = math.ceil(hdu.end / BLOCK) * BLOCK
@@ -85,10 +89,16 @@ def list_images(hdus: list[Hdu]) -> list[Hdu]:
     RawProblem
         If there is none, or there are less than the primary header says.
     """
-    told = _find(hdus[0].header, "NEXTEND")
+    told = find_card(hdus[0].header, "NEXTEND")
     if isinstance(told, int) and not isinstance(told, bool) and told > len(hdus) - 1:
         raise DamagedFile(f"truncated: {len(hdus) - 1} of {told} extensions; copy it again")
     images = [hdu for hdu in hdus if hdu.is_image]
+    for hdu in images:
+        size = math.prod(hdu.shape[-2:]) * abs(read_whole(hdu.header, "BITPIX")) // 8
+        if size > LARGEST_IMAGE or max(hdu.shape) > LONGEST_AXIS:
+            raise DamagedFile(f"its header asks for {' x '.join(map(str, hdu.shape[::-1]))} pixels: damaged")
+        if len(hdu.shape) == 3 and hdu.shape[0] > MOST_PLANES:
+            raise RawProblem(f"a cube of {hdu.shape[0]} planes, more than {MOST_PLANES}: split it")
     own = [hdu for hdu in images if hdu.name not in COMPANIONS]
     if len(own) < len(images) and own:
         others = ", ".join(hdu.name for hdu in images if hdu.name in COMPANIONS)
@@ -100,63 +110,48 @@ def list_images(hdus: list[Hdu]) -> list[Hdu]:
     return images
 
 
+def is_structural(card: str) -> bool:
+    """Whether a card of the primary header is true of that alone."""
+    return card in _STRUCTURE or card.startswith("NAXIS")
+
+
 def merge_headers(hdus: list[Hdu], hdu: Hdu) -> fits.Header:
     """Return the cards of an image, and those of the primary header that it does not give anew."""
     if hdu.number == 0:
         return hdu.header
     merged = hdus[0].header.copy()
     own = {keyword for keyword in hdu.header if keyword not in ("", "COMMENT", "HISTORY")}
-    for keyword in {name for name in merged if name in own | _STRUCTURE or name.startswith("NAXIS")}:
+    for keyword in {name for name in merged if name in own or is_structural(name)}:
         merged.remove(keyword, ignore_missing=True, remove_all=True)
     for card in hdu.header.cards:
         merged.append(card, end=True)
     return merged
 
 
-def read_tiles(source: Source, hdu: Hdu) -> Any:
-    """Return the stored pixels of a compressed image as an array of its shape, as they were before scaling.
-
-    Raises
-    ------
-    RawProblem
-        If they cannot be decompressed.
-    """
-    return _decode(source, hdu, lambda image: image.data.reshape(hdu.shape))
-
-
-def _decode(source: Source, hdu: Hdu, take: Callable[[Any], Any]) -> Any:
-    """Return what is taken of a compressed image that astropy has opened.
-
-    Of damaged tiles it raises nearly anything, and an exception of a private module.
-    """
-    from astropy.io import fits
-
-    try:
-        with fits.open(io.BytesIO(_isolate(source, hdu)), do_not_scale_image_data=True) as opened:
-            return take(opened[1])
-    except Exception as error:
-        raise DamagedFile(f"its compression is damaged ({' '.join(str(error).split())}); copy it again") from None
-
-
 def _read_hdu(source: Source, number: int, start: int) -> Hdu:
     header, data = read_header(source, start)
-    axes = _read_axes(header, "NAXIS")
+    axes = read_axes(header, "NAXIS")
     bits, groups, extra = (
-        _read_whole(header, "BITPIX"),
-        _read_whole(header, "GCOUNT", 1),
-        _read_whole(header, "PCOUNT", 0),
+        read_whole(header, "BITPIX"),
+        read_whole(header, "GCOUNT", 1),
+        read_whole(header, "PCOUNT", 0),
     )
     item = abs(bits) // 8
     held = item * abs(groups) * (extra + math.prod(axes)) if axes else 0
-    if min(axes, default=0) < 0 or extra < 0 or held > LARGEST_IMAGE or bits not in BITPIX:
+    if min(axes, default=0) < 0 or extra < 0 or held > LARGEST_DATA or bits not in BITPIX:
         size = " x ".join(str(length) for length in reversed(axes)) or "no"
         raise DamagedFile(f"its header asks for {size} pixels of {8 * item} bits: damaged")
     if source.size < data + held:
         raise DamagedFile(f"truncated: {source.size} of {data + held} bytes; copy it again")
     hdu = Hdu(number, header, start, data, data + held, ())
-    if number and _find(header, "ZIMAGE") is True:
-        return _read_compressed(source, hdu)
-    if number and _read_text(header, "XTENSION") != "IMAGE":
+    if number and find_card(header, "ZIMAGE") is True:
+        axes = check_tiles(header, held)
+        extension = _read_extension(source, hdu)
+        if swollen := find_swollen_tile(extension, header):
+            raise DamagedFile(swollen)
+        header = open_tiles(extension, lambda image: image.header.copy())
+        return Hdu(number, header, start, data, data + held, _drop_single_axes(axes), compressed=True)
+    if number and read_text(header, "XTENSION") != "IMAGE":
         return hdu
     return Hdu(number, header, start, data, data + held, _drop_single_axes(axes))
 
@@ -174,60 +169,29 @@ def read_header(source: Source, start: int) -> tuple[fits.Header, int]:
     raise DamagedFile("its header does not end: truncated or damaged; copy it again")
 
 
-def _read_compressed(source: Source, hdu: Hdu) -> Hdu:
-    """Return a table of compressed tiles as the image that it stands for."""
-    axes = _read_axes(hdu.header, "ZNAXIS")
-    tiles = [_read_whole(hdu.header, f"ZTILE{axis}", 1) for axis in range(len(axes), 0, -1)]
-    size = math.prod(axes) * abs(_read_whole(hdu.header, "ZBITPIX")) // 8
-    if min([*axes, *tiles]) < 1 or size > min(LARGEST_RATIO * (hdu.end - hdu.data), LARGEST_IMAGE):
-        raise DamagedFile(f"its header asks for {' x '.join(map(str, axes[::-1]))} pixels: damaged")
-    if any(tile > length for tile, length in zip(tiles, axes, strict=True)):
-        raise DamagedFile("its header asks for tiles larger than the image: damaged")
-    header = _decode(source, hdu, lambda image: image.header.copy())
-    return Hdu(hdu.number, header, hdu.start, hdu.data, hdu.end, _drop_single_axes(axes), compressed=True)
-
-
-def _isolate(source: Source, hdu: Hdu) -> bytes:
-    """Return a FITS file that holds nothing but one extension."""
-    from astropy.io import fits
-
-    length = math.ceil((hdu.end - hdu.start) / BLOCK) * BLOCK
-    return fits.PrimaryHDU().header.tostring().encode() + bytes(source.read(hdu.start, length)).ljust(length, b"\0")
-
-
 def _drop_single_axes(axes: list[int]) -> tuple[int, ...]:
     while len(axes) > 2 and axes[0] == 1:
         axes = axes[1:]
     return tuple(axes) if axes and min(axes) > 0 else ()
 
 
-def _read_axes(header: fits.Header, card: str) -> list[int]:
-    """Return the lengths of the axes in the order of NumPy."""
-    number = _read_whole(header, card)
-    if not 0 <= number <= MOST_AXES:
-        raise DamagedFile(f"its header asks for {number} axes: damaged")
-    return [_read_whole(header, f"{card}{axis}") for axis in range(number, 0, -1)]
+def read_tiles(source: Source, hdu: Hdu, plane: int | None = None) -> Any:
+    """Return the stored pixels of a compressed image, or of a plane of it, as they were before scaling.
+
+    Raises
+    ------
+    RawProblem
+        If they cannot be decompressed.
+    """
+    extension = _read_extension(source, hdu)
+    if plane is not None:  # the others stay compressed
+        return open_tiles(extension, lambda image: image.section[plane - 1].reshape(hdu.shape[1:]))
+    return open_tiles(extension, lambda image: image.data.reshape(hdu.shape))
 
 
-def _read_whole(header: fits.Header, card: str, default: int | None = None) -> int:
-    try:
-        return int(_find(header, card, default))
-    except (ValueError, TypeError, OverflowError):
-        raise DamagedFile(f"its header lacks {card}, or it is no number: damaged") from None
-
-
-def _read_text(header: fits.Header, card: str) -> str:
-    return str(_find(header, card) or "").strip()
-
-
-def _find(header: fits.Header, card: str, default: Any = None) -> Any:
-    """Return a card's value, None where it cannot be parsed."""
-    from astropy.io import fits
-
-    try:
-        return header.get(card, default)
-    except fits.VerifyError:
-        return None
+def _read_extension(source: Source, hdu: Hdu) -> bytes:
+    length = math.ceil((hdu.end - hdu.start) / BLOCK) * BLOCK
+    return bytes(source.read(hdu.start, length)).ljust(length, b"\0")
 
 
 def find_plane(hdu: Hdu, plane: int) -> tuple[int, int]:

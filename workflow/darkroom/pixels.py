@@ -15,6 +15,7 @@ from darkroom.star_peaks import LARGEST, MOST_KEPT, Image, Pixels, clean, estima
 
 SAMPLE = 150_000  # pixels, of whole rows
 FEWEST_ROWS = 32
+LARGEST_STEP = 2**22  # pixels looked at in one go, for the memory
 GRID = 4  # the image is divided into so many parts, each way
 BRIGHT = 0.1  # of the level, from which a star counts as bright
 DEPTHS = (8, 10, 12, 14, 16)  # bits of the converters that there are
@@ -133,7 +134,7 @@ def _measure_end(image: Image) -> dict[str, Any]:
         if not all(same):
             number += same.index(False)
             break
-        number, step = number + len(lines), 2 * step
+        number, step = number + len(lines), min(2 * step, max(1, LARGEST_STEP // image.shape[1]))
     return {"blank_rows": number, "blank_value": None if math.isnan(value) else _round(value)}
 
 

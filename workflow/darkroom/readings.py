@@ -6,7 +6,8 @@ import hashlib
 import math
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from darkroom.fingerprints import fingerprint_module
 from darkroom.fixes import apply_fixes, find_fixes
 from darkroom.folders import UNREAD
-from darkroom.hdus import BLOCK, Hdu, iterate_planes, list_hdus, list_images, merge_headers, read_header
+from darkroom.hdus import BLOCK, Hdu, iterate_planes, list_hdus, list_images, read_header
 from darkroom.headers import describe_header, matches, read_dialects
 from darkroom.kind_sources import fill_from_path, find_kind
+from darkroom.parsed_cards import ParsedCards, merge_cards
 from darkroom.problems import JobProblem
 from darkroom.processed import find_processing
 from darkroom.quantities import read_number
@@ -24,40 +26,12 @@ from darkroom.sources import DamagedFile, FileChanged, RawProblem, Source, open_
 from darkroom.values import find_value
 
 if TYPE_CHECKING:
-    from astropy.io import fits
+    pass
 
 UNREADABLE = "cannot be read"
+LONGEST_CUBE = 1e7  # s; beyond, its exposure is no time
 COLOURS = ["CTYPE3", "COLORTYP", "COLORSPC"]  # where a cube says that its planes are colours
 CYCLES = ["KCT", "CYCLETIM"]  # s from the start of one plane to that of the next (Andor Solis)
-
-
-class ParsedCards(Mapping[str, Any]):
-    """A FITS header whose cards are looked up once: asking astropy for one that is not there takes longest of all."""
-
-    def __init__(self, header: fits.Header):
-        self.header = header
-        self.names = {name.upper() for name in header}
-        self.values_found: dict[str, Any] = {}
-        self.comments = header.comments
-
-    def __getitem__(self, card: str) -> Any:
-        if card not in self.values_found:
-            self.values_found[card] = self.header[card]
-        return self.values_found[card]
-
-    def get(self, card: str, default: Any = None) -> Any:
-        """Return a card's value, the default where there is no such card."""
-        return self[card] if self._may_have(card) and card in self.header else default
-
-    def _may_have(self, card: str) -> bool:
-        # HIERARCH may be left out, and a dot asks for a field of a record
-        return card.upper() in self.names or "." in card or card.upper().startswith("HIERARCH ")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.header)
-
-    def __len__(self) -> int:
-        return len(self.header)
 
 
 def digest_reader(headers: dict[str, Any]) -> str:
@@ -69,7 +43,7 @@ def digest_reader(headers: dict[str, Any]) -> str:
 def read_file(path: str, name: str, status: os.stat_result, headers: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the reading of each image in a file: the fields of its frame but those that depend on the whole night."""
     if stat.S_ISDIR(status.st_mode):
-        return [{"problem": f"{UNREADABLE}: permission denied for this folder"}]
+        return [{"problem": f"{UNREADABLE}: this folder cannot be entered (no permission, or its path is too long)"}]
     if not stat.S_ISREG(status.st_mode):
         return [{"problem": "not a regular file"}]
     if name.lower().endswith(UNREAD):
@@ -82,11 +56,13 @@ def read_file(path: str, name: str, status: os.stat_result, headers: dict[str, A
             return [_read_mosaic(path, name, source, hdus, images, headers)]
         labels: list[str | None] = [None] if len(images) == 1 else [*_label(images)]
         return [
-            _read_image(path, name, source, hdus, hdu, plane, label, headers) | checked
+            _read_image(path, source, hdus, hdu, plane, label, described)
             for hdu, label in zip(images, labels, strict=True)
-            for checked in [{"checksum": _check_sums(source, hdu)}]
+            for described in [_describe(name, merge_cards(hdus, hdu), headers) | {"checksum": _check_sums(source, hdu)}]
             for plane in iterate_planes(hdu)
         ]
+    except MemoryError:
+        return [{"problem": "does not fit into memory: damaged, or name it in exclude", "health": "damaged"}]
     except FileChanged:
         return [{"problem": f"{UNREADABLE}: it is being written to; wait for it to end"}]
     except RawProblem as problem:
@@ -97,26 +73,24 @@ def read_file(path: str, name: str, status: os.stat_result, headers: dict[str, A
 
 def _read_image(
     path: str,
-    name: str,
     source: Source,
     hdus: list[Hdu],
     hdu: Hdu,
     plane: int | None,
     part: str | None,
-    headers: dict[str, Any],
+    described: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the reading of one image: of several, each has a ``label`` and an address, ``image``."""
     image = None
     if part is not None or plane is not None:
         image = {"hdu": hdu.number} | ({} if plane is None else {"plane": plane})
-    reading = _describe(path, name, source, hdus, merge_headers(hdus, hdu), image, headers)
     rows, columns = hdu.shape[-2:]
-    reading |= {"image": image, "part": part, "rows": rows, "columns": columns}
+    reading = described | {"image": image, "part": part, "rows": rows, "columns": columns}
     if image:
         reading["label"] = f"{hdu.number}" if plane is None else f"{hdu.number},{plane}"
     if plane is not None:
         _tell_plane(reading, plane, hdu)
-    return reading
+    return reading | _look_at(path, source, hdus, image, reading)
 
 
 def _read_mosaic(
@@ -131,7 +105,7 @@ def _read_mosaic(
     """
     from darkroom.amplifiers import describe_amplifiers, place_amplifiers
 
-    parts = [(hdu.number, describe_header(ParsedCards(merge_headers(hdus, hdu)), headers), hdu.shape) for hdu in images]
+    parts = [(hdu.number, describe_header(merge_cards(hdus, hdu), headers), hdu.shape) for hdu in images]
     if cubes := [hdu for hdu in images if len(hdu.shape) == 3]:
         raise RawProblem(f"cannot be stitched: extension {cubes[0].number} is a cube")
     try:
@@ -140,7 +114,7 @@ def _read_mosaic(
         raise RawProblem(f"{problem}; headers.extensions: separate takes each by itself") from None
     (rows, columns), _ = place_amplifiers(amplifiers)
     image = {"amplifiers": amplifiers}
-    reading = _describe(path, name, source, hdus, merge_headers(hdus, images[0]), image, headers)
+    reading = _describe(name, merge_cards(hdus, images[0]), headers)
     broken = next(filter(None, (_check_sums(source, hdu) for hdu in images)), "")
     strips = [known["overscan"] for _, known, _ in parts]
     reading |= {"image": image, "rows": rows, "columns": columns, "trim": None, "overscan": None, "strips": strips}
@@ -148,23 +122,11 @@ def _read_mosaic(
     for quantity in ("gain", "read_noise"):  # the flats even out what little the amplifiers differ by
         told = [known[quantity] for _, known, _ in parts]
         reading[quantity] = sum(told) / len(told) if all(told) else None
-    return reading
+    return reading | _look_at(path, source, hdus, image, reading)
 
 
-def _describe(
-    path: str,
-    name: str,
-    source: Source,
-    hdus: list[Hdu],
-    header: fits.Header,
-    image: dict[str, Any] | None,
-    headers: dict[str, Any],
-) -> dict[str, Any]:
-    """Return what the header, the names and the pixels of an image tell."""
-    from darkroom.pixels import measure_pixels
-    from darkroom.raw_images import digest_image, open_image
-
-    cards: Mapping[str, Any] = ParsedCards(header)
+def _describe(name: str, cards: Mapping[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
+    """Return what the header of an image and the names of its file tell."""
     if fixes := find_fixes(cards, name, headers):
         cards = apply_fixes(cards, fixes)
     known = describe_header(cards, headers)
@@ -173,16 +135,25 @@ def _describe(
     for concept in ("calibrated", "place", "data"):
         known.pop(concept, None)
     kind, told_by = find_kind(name, known.pop("kind"), word, headers)
-    digest = digest_image(source, hdus, image)
-    reading: dict[str, Any] = {**known, "kind": kind, "kind_from": told_by, "digest": digest, "fixes": fixes or None}
+    reading: dict[str, Any] = {**known, "kind": kind, "kind_from": told_by, "fixes": fixes or None}
     if "MJD-OBS" not in fixes and not any(card.startswith("DATE") for card in fixes):
         reading["mjd"] = read_number(find_value(cards, ["MJD-OBS"]))
     fill_from_path(reading, name, headers)
-    if processed:
-        return reading | {"problem": processed}
+    return reading | ({"problem": processed} if processed else {})
+
+
+def _look_at(
+    path: str, source: Source, hdus: list[Hdu], image: dict[str, Any] | None, reading: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the digest of an image and what its pixels tell; the latter of raw frames alone."""
+    from darkroom.pixels import measure_pixels
+    from darkroom.raw_images import digest_image, open_image
+
+    found = {"digest": digest_image(source, hdus, image)}
+    if "problem" in reading:
+        return found
     try:
-        raw = open_image(path, source, hdus, image)
-        return reading | {"pixels": measure_pixels(raw, reading["saturation"])}
+        return found | {"pixels": measure_pixels(open_image(path, source, hdus, image), reading["saturation"])}
     except JobProblem as problem:  # in the words of a job, which is what reads pixels else
         if isinstance(problem.__context__, OSError | FileChanged):
             raise problem.__context__ from None
@@ -196,9 +167,10 @@ def _tell_plane(reading: dict[str, Any], plane: int, hdu: Hdu) -> None:
         reading["filter"] = "RGB"[plane - 1]
         return
     seconds = (read_number(find_value(cards, CYCLES)) or reading["exposure"] or 0.0) * (plane - 1)
-    if reading["start"]:
-        start = datetime.fromisoformat(reading["start"]) + timedelta(seconds=seconds)
-        reading["start"] = start.isoformat(timespec="milliseconds")
+    if reading["start"] and 0 < seconds < LONGEST_CUBE:
+        with suppress(OverflowError):  # at the end of all times
+            start = datetime.fromisoformat(reading["start"]) + timedelta(seconds=seconds)
+            reading["start"] = start.isoformat(timespec="milliseconds")
 
 
 def _check_sums(source: Source, hdu: Hdu) -> str:
@@ -209,7 +181,7 @@ def _check_sums(source: Source, hdu: Hdu) -> str:
     if not {"DATASUM", "CHECKSUM"} & header.names:
         return ""
     length = math.ceil((hdu.end - hdu.start) / BLOCK) * BLOCK
-    return find_broken_checksum(header, source.read(hdu.start, length), hdu.data - hdu.start)
+    return find_broken_checksum(header, source, hdu.start, hdu.data, hdu.start + length)
 
 
 def _label(images: list[Hdu]) -> list[str]:

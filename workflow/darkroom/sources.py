@@ -13,9 +13,10 @@ from typing import IO, Protocol
 
 import xxhash
 
-LARGEST_FILE = 2**32  # bytes that a compressed frame may have once it is decompressed
+LARGEST_FILE = 2**31  # bytes that a compressed frame may have once it is decompressed
 LARGEST_RATIO = 250  # by which it may grow; the noise of a camera leaves no more than about ten
 PIECE = 2**18  # bytes read at once, which the processor's cache holds
+LARGE_PIECE = 2**22  # and of what is kept whole
 _GZIP, _BZIP2 = b"\x1f\x8b", b"BZh"
 
 
@@ -127,10 +128,12 @@ def digest_source(source: Source, parts: Iterable[tuple[int, int]] | None = None
     return digest.hexdigest()
 
 
-def _decompress(stream: gzip.GzipFile | bz2.BZ2File, size: int) -> bytes:
+def _decompress(stream: gzip.GzipFile | bz2.BZ2File, size: int) -> memoryview:
     limit = min(LARGEST_FILE, max(LARGEST_RATIO * size, 2**20))
+    content = bytearray()
     try:
-        content = stream.read(limit + 1)
+        while len(content) <= limit and (piece := stream.read(LARGE_PIECE)):
+            content += piece
     except (EOFError, zlib.error) as error:
         raise DamagedFile(f"its compression is truncated or damaged ({error}); copy it again") from None
     except OSError as error:
@@ -139,7 +142,7 @@ def _decompress(stream: gzip.GzipFile | bz2.BZ2File, size: int) -> bytes:
         raise DamagedFile(f"its compression is damaged ({error}); copy it again") from None
     if len(content) > limit:
         raise DamagedFile(f"it grows to more than {limit} bytes when decompressed, as no frame does: damaged")
-    return content
+    return memoryview(content)
 
 
 def _read_fully(file: IO[bytes], start: int, count: int) -> bytes:
