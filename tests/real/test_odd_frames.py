@@ -79,6 +79,13 @@ def test_setups_are_those_of_the_cameras(indexed):
     assert {found: label for found, label in labels.items() if len(label) > 1} == {}, "several setups in one"
 
 
+def test_chips_of_one_file_are_no_copies(tmp_path):
+    """Three chips whose pixels are all 1 are three flats, once the settings tell the exposure that no header does."""
+    rule = {"match": {"file": "flat*"}, "set": {"EXPTIME": 1}}
+    frames = index(DATA / "odd/saao-mef", results=tmp_path, headers__fix=[rule], health__empty="warn")
+    assert {name: frame.problem for name, frame in frames.items()} == dict.fromkeys(frames, "")
+
+
 def test_rice_compressed_frame(tmp_path):
     """A frame that fpack made holds what astropy finds in it, whichever rows are asked for."""
     path = DATA / "odd/dslr/solved.fits.fz"
