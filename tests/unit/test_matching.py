@@ -165,7 +165,7 @@ def test_exposures_that_differ_by_more_are_two(seconds, other):
             {},
             ["no flat in R", "flats in B, V, no filter only", "headers.cards.filter", "flat.use: false"],
         ),
-        ("flat", [make_master("flat", filter="V")], want(), {}, ["no flat in no filter", "flats in V only"]),
+        ("flat", [make_master("flat", filter="V")], want(), {}, ["no flat without a filter", "flats in V only"]),
         (
             "dark",
             [make_master("dark", exposure=t) for t in (30.0, 120.0)],

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from darkroom.setups import make_slug, name_setups
+from darkroom.setups import describe_setups, make_slug, name_setups
 from tests.unit.builders import make_frame
 
 
@@ -103,6 +103,14 @@ def test_frames_that_take_no_part_tell_nothing_of_others():
     name_setups([bias, arc])
     assert bias.setup != arc.setup
     assert bias.notes == ""
+
+
+def test_plan_says_of_each_setup_what_no_header_tells():
+    light, bias = frame(gain_setting="100", window="0,0"), frame(gain_setting=None)
+    name_setups([light, bias])
+    (line,) = describe_setups([bias, light])
+    facets = "camera Andor iKon, binning 1x1, readout 1 MHz, gain setting 100, window 0,0; unknown: offset setting"
+    assert line == f"{light.setup}: {facets}"
 
 
 @pytest.mark.parametrize("text", ["V", "M67_001", "Ha,OIII", "r_(Sloan)", "a=b:c@d+e", "M67.2024-03-10"])

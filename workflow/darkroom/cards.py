@@ -31,7 +31,9 @@ _WCS = re.compile(
     r"|(WCSNAME|WCSAXES|RADESYS|EQUINOX|LONPOLE|LATPOLE)[A-Z]?|(RADECSYS|EPOCH)"
 )
 # Where one amplifier's pixels lie; a mosaic has those of all.
-_OF_AMPLIFIER = re.compile(r"(DATA|BIAS|TRIM|DET|CCD|AMP)SEC|[LAD]T[VM]\d(_\d)?|AMPNAME|IMAGEID")
+_OF_AMPLIFIER = re.compile(
+    r"E?GAIN|RDNOISE|READNOIS|(DATA|BIAS|TRIM|DET|CCD|AMP)SEC|[LAD]T[VM]\d(_\d)?|AMPNAME|IMAGEID"
+)
 # Times of one exposure; a master's are made anew.
 _TIMES = re.compile(r"(MJD|DATE|TIME|JD|HJD|BJD)-(OBS|BEG|AVG|MID|END)|JD|UT|UTC|ST|LST|JD-HELIO")
 _KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}")

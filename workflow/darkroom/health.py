@@ -43,7 +43,7 @@ def find_ailments(frames: Sequence[Any], settings: dict[str, Any]) -> dict[str, 
     fellows = Fellows(sound)
     for frame in sound:
         for name, text in _examine(frame, fellows, health):
-            deed = health[name]
+            deed = "" if name == "damaged" else health[name]  # nothing uses such a frame
             advice = {
                 "leave_out": f"; health.{name}: warn uses it",
                 "warn": f"; health.{name}: leave_out leaves it out",

@@ -146,6 +146,7 @@ def _name_uncompressed(frame: Frame) -> str:
     """Return what a frame and a compressed copy of it beside it have in common."""
     folder, _, file = frame.name.rpartition("/")
     plain = re.sub(r"(\.[^.]*?)(\.gz|\.bz2|\.fz)?(\[[^]]*\])?$", r"\3", file, flags=re.IGNORECASE)
+    plain = re.sub(r"\[\d+,", "[", plain)  # a cube lies in the first HDU, its tiles in the second
     return f"{folder}/{plain} {frame.start} {frame.kind} {frame.exposure} {frame.setup}"
 
 

@@ -39,7 +39,7 @@ def explain_miss(shelf: Shelf, wanted: Wanted) -> Miss:
     what = {
         "bias": "",
         "dark": f"near {wanted.exposure or 0:.4g} s",
-        "flat": f"in {wanted.filter or 'no filter'}",
+        "flat": f"in {wanted.filter}" if wanted.filter else "without a filter",
     }
     where = f"(night {wanted.night}, setup {wanted.setup})"
     there, remedy = _look_around(shelf, wanted)

@@ -21,7 +21,9 @@ BRIGHT = 0.1  # of the level, from which a star counts as bright
 DEPTHS = (8, 10, 12, 14, 16)  # bits of the converters that there are
 
 
-def measure_pixels(image: Image, saturation: float | None = None, depth: int | None = None) -> dict[str, Any]:
+def measure_pixels(
+    image: Image, saturation: float | None = None, depth: int | None = None, stars: bool = True
+) -> dict[str, Any]:
     """Return figures of a raw image: numbers and lists of numbers, none of them NaN.
 
     Parameters
@@ -32,6 +34,8 @@ def measure_pixels(image: Image, saturation: float | None = None, depth: int | N
         ADU of a full pixel by the header.
     depth : int, optional
         Bits of the converter by the header.
+    stars : bool
+        Whether to look for them, which takes half of the time.
 
     Returns
     -------
@@ -40,7 +44,7 @@ def measure_pixels(image: Image, saturation: float | None = None, depth: int | N
         ``blank_rows`` (rows at the end that all have one value, ``blank_value``); and where there are values ``level``
         and ``noise`` (of single pixels, from differences along the rows), ``lowest``, ``highest``, ``one_value``,
         ``full`` (share of full pixels), ``full_from`` (ADU, None where no pixel is known to be full), ``parts`` (levels
-        of 4 x 4 parts, row by row), ``parts_noise`` (of each, that noise explains), ``stars``,
+        of 4 x 4 parts, row by row), ``parts_noise`` (of each, that noise explains); of stars, ``stars``,
         ``bright_stars`` (a tenth of the level and more), and ``peaks``, row and
         column of the brightest of them. In ADU.
     """
@@ -62,6 +66,8 @@ def measure_pixels(image: Image, saturation: float | None = None, depth: int | N
     figures |= {"level": _round(level), "noise": _round(noise), "lowest": _round(lowest), "highest": _round(highest)}
     figures |= {"one_value": one_value, "full": _round(full), "full_from": full_from}
     figures |= _measure_parts(sample, level, noise)
+    if not stars:
+        return figures
     peaks, searched = find_stars(image) if not one_value else ([], 0)
     brightest = [[y, x] for _, y, x in sorted(peaks, reverse=True)[:MOST_KEPT]]
     bright = sum(height > BRIGHT * abs(level) for height, _, _ in peaks)

@@ -15,6 +15,7 @@ from darkroom.night_choice import name_nights
 from darkroom.plan import Plan
 from darkroom.plan_lights import Light
 from darkroom.plan_nights import list_shown_frames
+from darkroom.setups import describe_setups
 from darkroom.texts import make_printable
 
 MOST_NAMED = 3
@@ -26,7 +27,8 @@ def describe_plan(plan: Plan, reasons: dict[str, str]) -> str:
 
     ``reasons`` maps each product to why it is stale, empty where it is not.
     """
-    lines = [_count(plan), "", "MASTERS"]
+    setups = describe_setups(frame for frame in list_shown_frames(plan) if not frame.problem)
+    lines = [_count(plan), "", "SETUPS", *(f"  {line}" for line in setups), "", "MASTERS"]
     used = {master.path for master in plan.used_masters}
     for folder, masters in _by_folder(plan.masters, lambda master: f"{master.night}/{master.setup}"):
         lines.append(folder)

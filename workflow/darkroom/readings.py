@@ -153,7 +153,9 @@ def _look_at(
     if "problem" in reading:
         return found
     try:
-        return found | {"pixels": measure_pixels(open_image(path, source, hdus, image), reading["saturation"])}
+        raw = open_image(path, source, hdus, image)
+        # that a light has stars is no news
+        return found | {"pixels": measure_pixels(raw, reading["saturation"], stars=reading["kind"] != "light")}
     except JobProblem as problem:  # in the words of a job, which is what reads pixels else
         if isinstance(problem.__context__, OSError | FileChanged):
             raise problem.__context__ from None

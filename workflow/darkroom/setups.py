@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from darkroom.frames import FACETS_TOLD, Frame, add_note
+from darkroom.texts import make_printable
 
 # What must agree, in the order in which the setup's name shows it.
 FACETS = (*FACETS_TOLD[:-1], "shape", "regions", "technique", "part", "mosaic")
@@ -28,6 +29,8 @@ def name_setups(frames: list[Frame]) -> None:
             known[_read_fixed(frame)].add(_read_told(frame))
     fuller: dict[tuple[Any, ...], list[Told]] = {}
     for frame in frames:
+        if not frame.digest:  # nothing is known of it
+            continue
         fixed, told = _read_fixed(frame), _read_told(frame)
         if (fixed, told) not in fuller:
             fuller[fixed, told] = _find_fuller(told, known[fixed]) if None in told else []
@@ -37,6 +40,20 @@ def name_setups(frames: list[Frame]) -> None:
         if len(found) == 1:
             told = found[0]
         frame.setup = _name_setup(*told[:-1], *fixed, told[-1])
+
+
+def describe_setups(frames: Iterable[Frame]) -> list[str]:
+    """Return a line for each setup with what its frames tell of the camera's state, and what none of them does."""
+    told: dict[str, dict[str, str]] = defaultdict(dict)
+    for frame in frames:
+        own = {facet: value for facet in FACETS_TOLD if (value := getattr(frame, facet)) is not None}
+        told[frame.setup] |= own
+    lines = []
+    for setup, facets in sorted(told.items()):
+        known = [f"{facet.replace('_', ' ')} {make_printable(value)}" for facet, value in facets.items()]
+        unknown = [facet.replace("_", " ") for facet in FACETS_TOLD if facet not in facets and facet != "mosaic"]
+        lines.append(f"{setup}: {', '.join(known)}" + (f"; unknown: {', '.join(unknown)}" if unknown else ""))
+    return lines
 
 
 def _say_unknown(told: Told, found: list[Told]) -> str:
