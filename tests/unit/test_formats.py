@@ -305,3 +305,17 @@ def test_file_that_was_cut_between_two_extensions_is_named_by_its_fellows(raw):
     found = index(raw)
     assert {name for name, frame in found.items() if frame.problem} == {"c.fits"}
     assert found["c.fits"].problem == "truncated: 1 images, where others of its camera have 2 and more"
+
+
+def test_preview_beside_the_image_is_passed_over(raw):
+    data = noise(23)
+    fits.HDUList([make_primary(data), fits.ImageHDU(noise(24, (8, 12)), name="THUMBNAIL")]).writeto(raw / "a.fits")
+    assert_reads_as(raw, "a.fits", data)
+
+
+def test_cube_and_its_compressed_copy_count_once(raw):
+    cube = noise(25, (2, *SHAPE))
+    make_primary(cube).writeto(raw / "a.fits")
+    tiles = fits.CompImageHDU(cube, make_primary().header, compression_type="RICE_1")
+    fits.HDUList([fits.PrimaryHDU(), tiles]).writeto(raw / "a.fits.fz")
+    assert sum(frame.problem == "" for frame in index(raw).values()) == 2

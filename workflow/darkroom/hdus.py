@@ -27,6 +27,8 @@ _STRUCTURE = {"SIMPLE", "BITPIX", "NAXIS", "EXTEND", "BSCALE", "BZERO", "BLANK",
 # Extensions that go with an image of the same file and are none of their own, as pipelines name them.
 COMPANIONS = {"UNCERT", "ERR", "ERROR", "SIGMA", "VAR", "VARIANCE", "MASK", "DQ", "BPM", "QUALITY", "WEIGHT", "WHT"}
 
+PREVIEWS = {"PREVIEW", "THUMBNAIL", "THUMB"}  # small pictures for a look at what is in the file
+
 
 @dataclass(frozen=True)
 class Hdu:
@@ -99,6 +101,7 @@ def list_images(hdus: list[Hdu]) -> list[Hdu]:
             raise DamagedFile(f"its header asks for {' x '.join(map(str, hdu.shape[::-1]))} pixels: damaged")
         if len(hdu.shape) == 3 and hdu.shape[0] > MOST_PLANES:
             raise RawProblem(f"a cube of {hdu.shape[0]} planes, more than {MOST_PLANES}: split it")
+    images = [hdu for hdu in images if hdu.name not in PREVIEWS] or images
     own = [hdu for hdu in images if hdu.name not in COMPANIONS]
     if len(own) < len(images) and own:
         others = ", ".join(hdu.name for hdu in images if hdu.name in COMPANIONS)
