@@ -26,7 +26,7 @@ BAD = {
     "packed.fits.gz": r"its compression is truncated or damaged .*; copy it again",
     "cube.fits": r"no two-dimensional image in the first HDU \(NAXIS = 4\)",
     "light_V_60s_001_copy.fits": r"the same content as light_V_60s_001\.fits",
-    "no_kind.fits": r"nothing tells what kind of frame it is \(headers\.words or headers\.folders does\)",
+    "no_kind.fits": r"nothing tells what kind of frame it is \(headers\.words, folders, names or fix does\)",
     "focus.fits": r"'Focus' is no bias, dark, flat or light \(headers\.words adds words\)",
     "no_exposure.fits": r"no exposure time in its header \(headers\.cards\.exposure names the card\)",
     "worded_exposure.fits": r"no exposure time in its header .*",

@@ -117,8 +117,9 @@ def _drop_doubles(frames: list[Frame]) -> None:
     """
     first: dict[str, str] = {}
     for frame in sorted(frames, key=lambda frame: (len(frame.name.rsplit("/", 1)[-1]), frame.name)):
-        plane = (frame.image or {}).get("plane")  # those of a compressed cube share the digest of the whole
-        for content in (f"{frame.digest} {plane}", _name_uncompressed(frame)):
+        # the planes of a compressed cube share the digest of the whole, and two chips may read the same
+        which = frame.part, (frame.image or {}).get("plane")
+        for content in (f"{frame.digest} {which}", _name_uncompressed(frame)):
             if frame.digest and not frame.problem and first.setdefault(content, frame.name) != frame.name:
                 frame.problem = f"the same content as {make_printable(first[content])}"
 

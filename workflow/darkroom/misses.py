@@ -64,6 +64,8 @@ def _look_around(shelf: Shelf, wanted: Wanted) -> tuple[str, str]:
     if refused := _find_refused(shelf, wanted):
         return f"{_some([f'{master.label} of {master.night}' for master in refused])} cannot be made", ""
     if not shelf.masters:
+        if shelf.refused:
+            return f"no master {shelf.kind} can be made of the frames that there are", ""
         return f"there is no {shelf.kind} frame at all", ""
     of_setup = fitting or [master for master in shelf.masters if master.setup == wanted.setup]
     if not of_setup:

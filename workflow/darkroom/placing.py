@@ -19,7 +19,7 @@ def place_frame(frame: Frame, settings: dict[str, Any]) -> None:
     elif frame.kind == "dark":
         frame.filter = None
     if frame.kind == "unknown":
-        frame.problem = "nothing tells what kind of frame it is (headers.words or headers.folders does)"
+        frame.problem = "nothing tells what kind of frame it is (headers.words, folders, names or fix does)"
     elif frame.kind == "other":
         word = frame.kind_from.removeprefix("header: ")
         frame.problem = f"'{word}' is no bias, dark, flat or light (headers.words adds words)"
