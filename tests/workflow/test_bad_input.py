@@ -77,7 +77,7 @@ def spoil(raw: Path) -> None:
     os.mkfifo(raw / "pipe.fits")
     vary(light, "cube", np.zeros((2, 2, 48, 56), np.uint16))
     vary(light, "other_shape", fits.getdata(light)[:40])
-    vary(light, "other_bias", fits.getdata(light)[:40], IMAGETYP="Bias Frame")
+    vary(light, "other_bias", fits.getdata(light)[:40], IMAGETYP="Bias Frame", EXPTIME=0.0, EXPOSURE=0.0)
     for name, cards in CARDS.items():
         vary(light, name, **cards)
 
