@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from darkroom.frames import FACETS_TOLD, Frame, add_note
 from darkroom.texts import make_printable
@@ -15,6 +15,7 @@ from darkroom.texts import make_printable
 # What must agree, in the order in which the setup's name shows it.
 FACETS = (*FACETS_TOLD[:-1], "shape", "regions", "technique", "part", "mosaic")
 Told = tuple[str | None, ...]
+Key = TypeVar("Key", bound=Hashable)
 
 
 def name_setups(frames: list[Frame]) -> None:
@@ -27,19 +28,24 @@ def name_setups(frames: list[Frame]) -> None:
     for frame in frames:
         if frame.digest and not frame.problem:
             known[_read_fixed(frame)].add(_read_told(frame))
-    fuller: dict[tuple[Any, ...], list[Told]] = {}
+    told_by: dict[tuple[Any, ...], set[Told]] = defaultdict(set)
+    for frame in frames:
+        told_by[_read_fixed(frame)].add(_read_told(frame))
+    fuller = {fixed: _find_fuller(told, known[fixed]) for fixed, told in told_by.items()}
+    placed: list[tuple[Frame, Told]] = []
     for frame in frames:
         if not frame.digest:  # nothing is known of it
             continue
         fixed, told = _read_fixed(frame), _read_told(frame)
-        if (fixed, told) not in fuller:
-            fuller[fixed, told] = _find_fuller(told, known[fixed]) if None in told else []
-        found = fuller[fixed, told]
+        found = fuller[fixed].get(told, [])
         if found and not frame.problem:
             add_note(frame, _say_unknown(told, found))
         if len(found) == 1:
             told = found[0]
-        frame.setup = _name_setup(*told[:-1], *fixed, told[-1])
+        placed.append((frame, (*told[:-1], *fixed, told[-1])))
+    names = _name_setups({facets for _, facets in placed})
+    for frame, facets in placed:
+        frame.setup = names[facets]
 
 
 def describe_setups(frames: Iterable[Frame]) -> list[str]:
@@ -66,15 +72,19 @@ def _say_unknown(told: Told, found: list[Told]) -> str:
     return f"not in its header, and taken from the other frames of its camera: {what}"
 
 
-def _find_fuller(told: Told, others: set[Told]) -> list[Told]:
-    """Return what others tell that agree in all that is told, and tell more; of those only the fullest."""
-    fuller = [
-        other
-        for other in others
-        if other != told and all(own is None or own == value for own, value in zip(told, other, strict=True))
-    ]
-    most = [one for one in fuller if not _find_fuller(one, set(fuller))]
-    return sorted(most, key=str)
+def _find_fuller(told: set[Told], others: set[Told]) -> dict[Told, list[Told]]:
+    """Return for what is ``told`` the others that agree in all of it, and tell more; of those only the fullest.
+
+    There are few ways to tell a part, so that of thousands of setups not each is compared with each.
+    """
+    ways = {tuple(value is not None for value in one) for one in told | others}
+    found: dict[Told, list[Told]] = defaultdict(list)
+    for other in others:
+        for way in ways:
+            part = tuple(value if kept else None for value, kept in zip(other, way, strict=True))
+            if part != other and tuple(value is not None for value in part) == way:
+                found[part].append(other)
+    return {one: sorted((other for other in found[one] if other not in found), key=str) for one in told if one in found}
 
 
 def _read_told(frame: Frame) -> Told:
@@ -91,6 +101,20 @@ def _read_fixed(frame: Frame) -> tuple[str | None, ...]:
         technique if technique and "image" not in technique else None,
         frame.part,
     )
+
+
+def _name_setups(setups: set[Told]) -> dict[Told, str]:
+    """Return a name for each setup; one with a longer digest where a short one is that of two, as a forger may want."""
+    alike: dict[str, list[Told]] = defaultdict(list)
+    for facets in setups:
+        alike[_name_setup(*facets).casefold()].append(facets)
+    return {
+        facets: _name_setup(*facets)
+        if len(same) == 1
+        else f"{_name_setup(*facets)}-{hashlib.blake2b(repr(facets).encode(), digest_size=16).hexdigest()}"
+        for same in alike.values()
+        for facets in same
+    }
 
 
 @cache
@@ -117,16 +141,18 @@ def make_slug(text: str | None) -> str:
     return f"{slug}-{digest}" if slug else digest
 
 
-def tell_apart(names: Iterable[str]) -> dict[str, str]:
-    """Return for each name one that no disk takes for another: with a digest where two differ in case alone."""
-    alike: dict[str, set[str]] = defaultdict(set)
-    for name in names:
-        alike[name.casefold()].add(name)
-    return {
-        name: name if len(same) == 1 else f"{name}-{hashlib.blake2b(name.encode(), digest_size=3).hexdigest()}"
-        for same in alike.values()
-        for name in same
-    }
+def tell_apart(names: Mapping[Key, str]) -> dict[Key, str]:
+    """Return for each key a name that no disk takes for another's: with a digest where two differ in case or less."""
+    alike: dict[str, list[Key]] = defaultdict(list)
+    for key, name in names.items():
+        alike[name.casefold()].append(key)
+    told: dict[Key, str] = {}
+    for same in alike.values():
+        for key in same:
+            told[key] = names[key]
+            while len(same) > 1 and (told[key] == names[key] or told[key].casefold() in alike):
+                told[key] += f"-{hashlib.blake2b(repr(key).encode(errors='surrogatepass'), digest_size=8).hexdigest()}"
+    return told
 
 
 def _keep_safe(text: str) -> str:
