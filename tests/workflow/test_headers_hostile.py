@@ -117,6 +117,7 @@ FILES = [
     "*.fits",
     "[ab]?.fits",
     "new\nline\ttab.fits",
+    "\x1b[2J\x07.fits",  # what clears a terminal
     "\N{GREEK SMALL LETTER ALPHA}.fits",
     "\udcff\udcfe.fits",  # bytes that are no UTF-8
     "two  spaces .fits",
@@ -149,6 +150,10 @@ def test_names_of_files_and_folders_from_the_command_line(tmp_path: Path) -> Non
 
     assert "Traceback" not in run.stderr
     assert f"{len(FILES)} of {len(FILES)} light(s) calibrated" in run.stderr
+    logs = [*(folder / results).glob("*.txt"), *(folder / results).glob("*.csv"), *(folder / results).rglob("*.log")]
+    assert len(logs) > 5
+    for said in (run.stdout, run.stderr, *(path.read_text() for path in logs)):
+        assert not {"\x1b", "\x07"} & set(said), "control characters reach the terminal"
     assert_safe(folder, folder / results)
     assert len(find_lights(folder / results)) == len(FILES)
     assert len(find_masters(folder / results)) == 3
