@@ -6,6 +6,7 @@ import pytest
 
 from darkroom.matching import canonical_exposure
 from darkroom.plan import make_plan
+from darkroom.plan_lights import name_lights
 from darkroom.plan_text import list_notes
 from tests.unit.builders import make_frame, make_night, overlay
 
@@ -245,3 +246,11 @@ def test_filters_that_differ_in_case_alone_have_products_that_no_disk_takes_for_
     assert "2024-03-10/ccd/master_flat_V.fits" in flats, "nothing else is called so"
     assert all(light.flat.master.filter == light.frame.filter for light in plan.made)
     assert len(plan.made) == 6
+
+
+def test_lights_of_one_name_never_share_a_product_whatever_a_third_is_called():
+    first = [make_frame("light", name) for name in ("s1/a.fits", "s2/a.fits")]
+    taken = {path.rsplit("/")[-1] for _, path in name_lights(first)}
+    frames = [*first, *(make_frame("light", f"s3/{name}") for name in taken)]
+    paths = [path for _, path in name_lights(frames)]
+    assert len({path.casefold() for path in paths}) == 4

@@ -35,10 +35,9 @@ def plan_jobs(plan: Plan, products: Products, settings: dict[str, Any]) -> list[
     groups: dict[tuple[str, ...], list[Light]] = defaultdict(list)
     for light in plan.made:
         groups[light.group].append(light)
-    stems = {key: f"{key[0]}/{key[1]}/lights_{make_slug(key[2] or None)}_{key[3]}" for key in groups}
-    names = tell_apart(stems.values())
+    stems = tell_apart({key: f"{key[0]}/{key[1]}/lights_{make_slug(key[2] or None)}_{key[3]}" for key in groups})
     for key, lights in sorted(groups.items()):
-        stem = names[stems[key]]
+        stem = stems[key]
         stale = [light for light in lights if not products.is_fresh(light)]
         fresh = [light for light in lights if products.is_fresh(light)]
         for part, end in ((fresh, ""), (stale, "_stale" if fresh else "")):

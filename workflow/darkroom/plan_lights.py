@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from darkroom.matching import Match, Shelf, canonical_exposure
 from darkroom.measurements import Source
 from darkroom.misses import Miss
 from darkroom.plan_masters import calibrate_contents, miss_bias_removal, miss_contract, want
-from darkroom.setups import make_slug
+from darkroom.setups import make_slug, tell_apart
 
 
 @dataclass
@@ -109,13 +108,8 @@ def _as_match(result: Match | Miss | None) -> Match | None:
 
 def name_lights(frames: list[Frame]) -> list[tuple[Frame, str]]:
     """Return each light's product below results; two of one name in one folder are told apart by their raw folders."""
-    named = defaultdict(list)
-    for frame in sorted(frames, key=lambda frame: (frame.start, frame.name)):
-        stem = find_stem(frame.name)
-        named[f"{frame.night}/{frame.setup}/lights/{make_slug(stem)}".casefold()].append((frame, stem))
-    paths = []
-    for members in named.values():
-        for frame, stem in members:
-            slug = make_slug(stem) if len(members) == 1 else f"{make_slug(stem)}-{make_slug(frame.name + '/')[-6:]}"
-            paths.append((frame, f"{frame.night}/{frame.setup}/lights/{slug}.fits"))
-    return sorted(paths, key=lambda item: (item[0].start, item[0].name))
+    in_order = sorted(frames, key=lambda frame: (frame.start, frame.name))
+    keys = [(frame.night, frame.setup, frame.name) for frame in in_order]
+    stems = [f"{frame.night}/{frame.setup}/lights/{make_slug(find_stem(frame.name))}" for frame in in_order]
+    names = tell_apart(dict(zip(keys, stems, strict=True)))
+    return [(frame, f"{names[key]}.fits") for frame, key in zip(in_order, keys, strict=True)]

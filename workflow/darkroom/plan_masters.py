@@ -67,8 +67,7 @@ def _split_groups(kind: str, groups: dict[tuple[Any, ...], list[Frame]], setting
 def _name_masters(kind: str, groups: list[Group]) -> dict[tuple[Any, ...], str]:
     """Return the product of each group below results."""
     paths = {key: f"{key[0]}/{key[1]}/{_name_master(kind, *key[2:])}" for key, _ in groups}
-    names = tell_apart(paths.values())
-    return {key: f"{names[path]}.fits" for key, path in paths.items()}
+    return {key: f"{name}.fits" for key, name in tell_apart(paths).items()}
 
 
 def _new_master(kind: str, key: tuple[Any, ...], path: str, frames: list[Frame]) -> Master:

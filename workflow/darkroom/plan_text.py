@@ -80,7 +80,7 @@ def plan_rows(plan: Plan, reasons: dict[str, str]) -> tuple[list[str], Iterator[
                 "night": master.night,
             }
             row |= {"setup": master.setup, "filter": master.filter, "exposure": master.exposure}
-            row |= {"frames": " ".join(frame.name for frame in master.frames)}
+            row |= {"frames": " ".join(make_printable(frame.name) for frame in master.frames)}
             row |= {"bias": master.bias.master.path if master.bias else ""}
             row |= {"dark": " ".join(sorted({match.master.path for match in master.darks}))}
             yield row | {"stale": reasons.get(master.path, "not needed")}
@@ -91,7 +91,7 @@ def plan_rows(plan: Plan, reasons: dict[str, str]) -> tuple[list[str], Iterator[
             if alike not in said:
                 said[alike] = _tabulate_matches(light)
             row = {"product": light.path, "kind": "light", "night": frame.night, "setup": frame.setup}
-            row |= {"filter": frame.filter, "exposure": frame.exposure, "frames": frame.name}
+            row |= {"filter": frame.filter, "exposure": frame.exposure, "frames": make_printable(frame.name)}
             row |= {"missing": " | ".join(map(str, light.misses)), "stale": reasons.get(light.path, "")}
             yield row | said[alike]
 
