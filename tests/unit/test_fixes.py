@@ -5,7 +5,7 @@ from astropy.io import fits
 
 from darkroom.fixes import apply_fixes, find_fixes, list_fix_problems
 from darkroom.headers import describe_header
-from darkroom.readings import ParsedCards
+from darkroom.parsed_cards import ParsedCards
 
 OWN = {"cards": {}, "words": {}, "dialect": None}
 
@@ -226,3 +226,10 @@ def test_every_text_that_is_no_problem_fits_into_a_card():
                 except ValueError:
                     fits_in = False
                 assert fine == fits_in, (key, length, text[0])
+
+
+def test_number_that_no_card_can_hold_is_a_problem_in_one_line():
+    for value in (10**400, float("inf"), float("nan"), -(10**309)):
+        (problem,) = list_fix_problems([{"match": {"file": "*"}, "set": {"EXPTIME": value}}])
+        assert "is no number that a card can hold" in problem
+        assert len(problem) < 100

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -22,6 +21,7 @@ _STRUCTURE = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|[PG]COUNT|GROUPS|EXTEND|BZERO|BSCALE|BLANK|T(FORM|TYPE|FIELDS|ZERO|SCAL)\d*"
     r"|Z(IMAGE|BITPIX|NAXIS\d*|TILE\d+|CMPTYPE|QUANTIZ|BLANK|SCALE|ZERO)|END|CONTINUE|COMMENT|HISTORY"
 )
+LARGEST = 1e308
 TEXT = 68  # characters of a text in a card, where a quote counts twice
 # What else holds a concept, so that it has to go where that is set.
 _BESIDE = {"binning": ("binning_x", "binning_y")}
@@ -175,7 +175,7 @@ def _check_value(key: str, value: Any, part: str) -> str:
     if isinstance(value, bool) or value is None:
         return ""
     if isinstance(value, int | float):
-        return "" if math.isfinite(value) else f"{key}: {value} is no number that a card can hold"
+        return "" if abs(value) < LARGEST else f"{key}: {str(value)[:20]} is no number that a card can hold"
     if not isinstance(value, str):
         return f"{key}: {value!r} is neither text nor a number"
     if not (value.isascii() and value.isprintable()):

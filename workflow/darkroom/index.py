@@ -97,6 +97,7 @@ def _read_all(files: list[tuple[str, str, os.stat_result]], headers: dict[str, A
     readers = min(os.cpu_count() or 1, MOST_READERS)
     with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=readers) as pool:
         warnings.simplefilter("ignore", AstropyWarning)  # odd cards are read as well as they can be
+        warnings.simplefilter("ignore", RuntimeWarning)  # odd numbers too; what damaged tiles overflow
         return dict(zip((path for path, _, _ in files), pool.map(read, files), strict=True))
 
 

@@ -58,7 +58,7 @@ def read_file(path: str, name: str, status: os.stat_result, headers: dict[str, A
         return [
             _read_image(path, source, hdus, hdu, plane, label, described)
             for hdu, label in zip(images, labels, strict=True)
-            for described in [_describe(name, merge_cards(hdus, hdu), headers) | {"checksum": _check_sums(source, hdu)}]
+            for described in [_describe_hdu(name, source, hdus, hdu, headers)]
             for plane in iterate_planes(hdu)
         ]
     except MemoryError:
@@ -125,6 +125,16 @@ def _read_mosaic(
     return reading | _look_at(path, source, hdus, image, reading)
 
 
+def _describe_hdu(name: str, source: Source, hdus: list[Hdu], hdu: Hdu, headers: dict[str, Any]) -> dict[str, Any]:
+    """Return what all planes of an HDU have in common; of compressed ones that is the digest, too."""
+    from darkroom.raw_images import digest_image
+
+    described = _describe(name, merge_cards(hdus, hdu), headers) | {"checksum": _check_sums(source, hdu)}
+    if hdu.compressed and len(hdu.shape) == 3:
+        described["digest"] = digest_image(source, hdus, {"hdu": hdu.number})
+    return described
+
+
 def _describe(name: str, cards: Mapping[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
     """Return what the header of an image and the names of its file tell."""
     if fixes := find_fixes(cards, name, headers):
@@ -149,7 +159,7 @@ def _look_at(
     from darkroom.pixels import measure_pixels
     from darkroom.raw_images import digest_image, open_image
 
-    found = {"digest": digest_image(source, hdus, image)}
+    found = {"digest": reading.get("digest") or digest_image(source, hdus, image)}
     if "problem" in reading:
         return found
     try:

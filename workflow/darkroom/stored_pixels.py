@@ -73,13 +73,13 @@ class StoredPixels:
         """Return what the stored numbers stand for (FITS Standard 4.0, 4.4.2.5)."""
         precise = stored.dtype.itemsize > 2 and stored.dtype.newbyteorder("=") != np.float32  # than float32 can hold
         image: NDArray[Any] = stored.astype(np.float64 if precise else np.float32)
-        if self._scale != 1:
-            image *= self._scale
-        if self._zero != 0:
-            image += self._zero
-        if self._blank is not None:
-            image[stored == self._blank] = np.nan
-        with np.errstate(over="ignore"):  # beyond what float32 holds is infinite
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond what float32 holds is infinite
+            if self._scale != 1:
+                image *= self._scale
+            if self._zero != 0:
+                image += self._zero
+            if self._blank is not None:
+                image[stored == self._blank] = np.nan
             return image.astype(np.float32, copy=False)
 
 
