@@ -8,6 +8,7 @@ import os
 import resource
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ def report_to(path: str) -> Iterator[TextIO]:
     The last line says what the job took. To be the last thing that a script does.
     """
     begun = time.monotonic()
+    warnings.filterwarnings("ignore", module=r"astropy\.io\.fits")  # of raw headers, without a word on whose
     with _open_log(path) as log:
         try:
             yield log
