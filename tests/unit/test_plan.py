@@ -8,6 +8,7 @@ from darkroom.matching import canonical_exposure
 from darkroom.plan import make_plan
 from darkroom.plan_lights import name_lights
 from darkroom.plan_text import list_notes
+from darkroom.setups import make_slug
 from tests.unit.builders import make_frame, make_night, overlay
 
 
@@ -254,3 +255,14 @@ def test_lights_of_one_name_never_share_a_product_whatever_a_third_is_called():
     frames = [*first, *(make_frame("light", f"s3/{name}") for name in taken)]
     paths = [path for _, path in name_lights(frames)]
     assert len({path.casefold() for path in paths}) == 4
+
+
+def test_filters_whose_short_digests_are_equal_have_flats_of_their_own():
+    crafted = ("V'<%x", "V*;{x")  # found by trying
+    assert make_slug(crafted[0]) == make_slug(crafted[1])
+    plan = make_plan(
+        make_night(flats=crafted, lights=tuple((name, 60.0) for name in crafted)), overlay(certification__use=False)
+    )
+    assert len({master.path for master in plan.masters if master.kind == "flat"}) == 2
+    assert all(light.flat.master.filter == light.frame.filter for light in plan.made)
+    assert len(plan.made) == 4
