@@ -12,6 +12,14 @@ from darkroom.settings import check_settings
 from darkroom.sources import digest_source, open_source
 from tests.camera import write_frame
 
+# The least that a header says of a light.
+LIGHT_CARDS = {
+    "IMAGETYP": "Light Frame",
+    "EXPTIME": 60.0,
+    "FILTER": "V",
+    "DATE-OBS": "2024-03-11T02:00:00",
+    "INSTRUME": "cam",
+}
 EXPOSURES = {"bias": 0.0, "dark": 60.0, "flat": 4.0, "light": 60.0}
 
 

@@ -9,16 +9,9 @@ from astropy.io import fits
 
 from darkroom.problems import JobProblem
 from darkroom.raw_images import read_raw
-from tests.unit.builders import index, write_raw
+from tests.unit.builders import LIGHT_CARDS, index, write_raw
 
 SHAPE = (40, 60)
-CARDS = {
-    "IMAGETYP": "Light Frame",
-    "EXPTIME": 60.0,
-    "FILTER": "V",
-    "DATE-OBS": "2024-03-11T02:00:00",
-    "INSTRUME": "cam",
-}
 
 
 @pytest.fixture
@@ -33,7 +26,7 @@ def noise(seed, shape=SHAPE, kind=np.uint16):
 
 def make_primary(data=None, **cards):
     hdu = fits.PrimaryHDU(data)
-    hdu.header.update(CARDS | cards)
+    hdu.header.update(LIGHT_CARDS | cards)
     return hdu
 
 

@@ -10,16 +10,9 @@ from astropy.io import fits
 
 from darkroom.problems import JobProblem
 from darkroom.raw_images import read_raw
-from tests.unit.builders import index
+from tests.unit.builders import LIGHT_CARDS, index
 
 BLOCK = 2880
-CARDS = {
-    "IMAGETYP": "Light Frame",
-    "EXPTIME": 60.0,
-    "FILTER": "V",
-    "DATE-OBS": "2024-03-11T02:00:00",
-    "INSTRUME": "cam",
-}
 
 
 def write(*hdus):
@@ -29,7 +22,7 @@ def write(*hdus):
 
 
 def make_header():
-    header = fits.Header(CARDS)
+    header = fits.Header(LIGHT_CARDS)
     for number in range(120):  # several blocks, as many cameras write
         header[f"HIERARCH NOTE {number}"] = "x" * (number % 40)
     return header

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from darkroom.sources import DamagedFile, RawProblem, Source
-from darkroom.tiles import check_tiles, find_swollen_tile, open_tiles
+from darkroom.tiles import check_tiles, open_tiles
 from darkroom.whole_cards import LONGEST_AXIS, find_card, read_axes, read_text, read_whole
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ MOST_PLANES = 5000  # of a cube, each a frame
 _STRUCTURE = {"SIMPLE", "BITPIX", "NAXIS", "EXTEND", "BSCALE", "BZERO", "BLANK", "CHECKSUM", "DATASUM", "NEXTEND"}
 # Extensions that go with an image of the same file and are none of their own, as pipelines name them.
 COMPANIONS = {"UNCERT", "ERR", "ERROR", "SIGMA", "VAR", "VARIANCE", "MASK", "DQ", "BPM", "QUALITY", "WEIGHT", "WHT"}
-
 PREVIEWS = {"PREVIEW", "THUMBNAIL", "THUMB"}  # small pictures for a look at what is in the file
 
 
@@ -149,10 +148,7 @@ def _read_hdu(source: Source, number: int, start: int) -> Hdu:
     hdu = Hdu(number, header, start, data, data + held, ())
     if number and find_card(header, "ZIMAGE") is True:
         axes = check_tiles(header, held)
-        extension = _read_extension(source, hdu)
-        if swollen := find_swollen_tile(extension, header):
-            raise DamagedFile(swollen)
-        header = open_tiles(extension, lambda image: image.header.copy())
+        header = open_tiles(read_extension(source, hdu), lambda image: image.header.copy())
         return Hdu(number, header, start, data, data + held, _drop_single_axes(axes), compressed=True)
     if number and read_text(header, "XTENSION") != "IMAGE":
         return hdu
@@ -186,13 +182,14 @@ def read_tiles(source: Source, hdu: Hdu, plane: int | None = None) -> Any:
     RawProblem
         If they cannot be decompressed.
     """
-    extension = _read_extension(source, hdu)
+    extension = read_extension(source, hdu)
     if plane is not None:  # the others stay compressed
         return open_tiles(extension, lambda image: image.section[plane - 1].reshape(hdu.shape[1:]))
     return open_tiles(extension, lambda image: image.data.reshape(hdu.shape))
 
 
-def _read_extension(source: Source, hdu: Hdu) -> bytes:
+def read_extension(source: Source, hdu: Hdu) -> bytes:
+    """Return the bytes of an HDU, padded to whole blocks."""
     length = math.ceil((hdu.end - hdu.start) / BLOCK) * BLOCK
     return bytes(source.read(hdu.start, length)).ljust(length, b"\0")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from darkroom.fingerprints import fingerprint_module
 from darkroom.fixes import apply_fixes, find_fixes
 from darkroom.folders import UNREAD
-from darkroom.hdus import BLOCK, Hdu, iterate_planes, list_hdus, list_images, read_header
+from darkroom.hdus import BLOCK, Hdu, iterate_planes, list_hdus, list_images, read_extension, read_header
 from darkroom.headers import describe_header, matches, read_dialects
 from darkroom.kind_sources import fill_from_path, find_kind
 from darkroom.parsed_cards import ParsedCards, merge_cards
@@ -23,6 +23,7 @@ from darkroom.problems import JobProblem
 from darkroom.processed import find_processing
 from darkroom.quantities import read_number
 from darkroom.sources import DamagedFile, FileChanged, RawProblem, Source, open_source
+from darkroom.tiles import demand_bounded_tiles
 from darkroom.values import find_value
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ def read_file(path: str, name: str, status: os.stat_result, headers: dict[str, A
         source = open_source(path, status)
         hdus = list_hdus(source)
         images = list_images(hdus)
+        for hdu in images:
+            if hdu.compressed:
+                demand_bounded_tiles(read_extension(source, hdu), read_header(source, hdu.start)[0])
         if headers["extensions"] == "stitch" and len(images) > 1:
             return [_read_mosaic(path, name, source, hdus, images, headers)]
         labels: list[str | None] = [None] if len(images) == 1 else [*_label(images)]

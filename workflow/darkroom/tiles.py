@@ -8,13 +8,12 @@ import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from darkroom.sources import DamagedFile, RawProblem
+from darkroom.sources import LARGEST_RATIO, DamagedFile, RawProblem
 from darkroom.whole_cards import read_axes, read_text, read_whole
 
 if TYPE_CHECKING:
     from astropy.io import fits
 
-LARGEST_RATIO = 250  # by which an image may be larger than its tiles; the noise of a camera leaves no more than ten
 ALGORITHMS = ("RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "HCOMPRESS_1", "NOCOMPRESS")  # what raw frames come in
 
 
@@ -39,10 +38,11 @@ def check_tiles(header: fits.Header, held: int) -> list[int]:
     return axes
 
 
-def open_tiles(extension: bytes, take: Callable[[Any], Any]) -> Any:
+def open_tiles(extension: bytes, take: Callable[[Any], Any], as_table: bool = False) -> Any:
     """Return what is taken of a compressed image that astropy has opened; ``extension`` are the bytes of its HDU.
 
-    Of damaged tiles astropy raises nearly anything, and an exception of a private module.
+    It is opened as the image, unscaled, or ``as_table`` of tiles. Of damaged tiles astropy raises nearly anything, and
+    an exception of a private module.
 
     Raises
     ------
@@ -51,30 +51,30 @@ def open_tiles(extension: bytes, take: Callable[[Any], Any]) -> Any:
     """
     from astropy.io import fits
 
+    how = {"disable_image_compression": True} if as_table else {"do_not_scale_image_data": True}
     try:
-        with fits.open(io.BytesIO(_put_first(extension)), do_not_scale_image_data=True) as opened:
+        with fits.open(io.BytesIO(_put_first(extension)), **how) as opened:
             return take(opened[1])
     except Exception as error:
         raise DamagedFile(f"its compression is damaged ({' '.join(str(error).split())}); copy it again") from None
 
 
-def find_swollen_tile(extension: bytes, header: fits.Header) -> str:
-    """Return that a tile of gzip grows beyond its pixels, which astropy would let it do; nothing if none does."""
-    from astropy.io import fits
+def demand_bounded_tiles(extension: bytes, header: fits.Header) -> None:
+    """Raise DamagedFile if a tile of gzip grows beyond its pixels, which astropy would let it do.
 
+    ``header`` is that of the table. To be asked once of a file; whoever reads it later knows its digest.
+    """
     if not read_text(header, "ZCMPTYPE").startswith("GZIP"):
-        return ""
+        return
     axes = read_axes(header, "ZNAXIS")
     sides = [read_whole(header, f"ZTILE{axis}", 1 if axis > 1 else axes[-1]) for axis in range(len(axes), 0, -1)]
     most = math.prod(sides) * 8  # bytes; the widest pixels
-    try:
-        with fits.open(io.BytesIO(_put_first(extension)), disable_image_compression=True) as opened:
-            for tile in opened[1].data["COMPRESSED_DATA"]:
-                if len(zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(bytes(tile), most + 1)) > most:
-                    return "a tile grows beyond its pixels when decompressed: damaged"
-    except Exception as error:  # as above
-        return f"its compression is damaged ({' '.join(str(error).split())}); copy it again"
-    return ""
+
+    def grows(tile: Any) -> bool:
+        return len(zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(bytes(tile), most + 1)) > most
+
+    if open_tiles(extension, lambda table: any(map(grows, table.data["COMPRESSED_DATA"])), as_table=True):
+        raise DamagedFile("a tile grows beyond its pixels when decompressed: damaged")
 
 
 def _put_first(extension: bytes) -> bytes:
