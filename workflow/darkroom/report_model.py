@@ -56,9 +56,10 @@ class LightShown:
     """A light: ``path`` below results (nothing if it was skipped), the raw frame's name, the masters' paths.
 
     ``sky`` and ``noise`` (of one pixel of empty sky) and ``noise_expected`` (what its error bars say of that) in
-    ``unit``, ``fwhm`` in pixels, ``stars`` counted, ``masked`` the part of its pixels that are flagged; ``odd`` maps a
-    figure's name to why it stands out; ``missing`` are the masters it lacks, and what would help, if it was skipped.
-    ``thumbnail`` is a JPEG, ``preview`` where its picture lies, relative to the page.
+    ``unit``, ``fwhm`` in pixels, ``elongation`` the longer axis of its stars over the shorter one, ``stars`` counted,
+    ``masked`` the part of its pixels that are flagged; ``odd`` maps a figure's name to why it stands out; ``missing``
+    are the masters it lacks, and what would help, if it was skipped. ``thumbnail`` is a JPEG, ``preview`` where its
+    picture lies, relative to the page.
     """
 
     path: str
@@ -75,6 +76,7 @@ class LightShown:
     noise: float | None = None
     noise_expected: float | None = None
     fwhm: float | None = None
+    elongation: float | None = None
     stars: int | None = None
     masked: float | None = None
     odd: dict[str, str] = field(default_factory=dict)
