@@ -58,7 +58,7 @@ def write_product(
     for hdu in hdus:
         hdu.add_datasum(when="data unit checksum")
         hdu.add_checksum(when="HDU checksum", override_datasum=True)
-    with _replace(path, recipe) as temporary:
+    with replace_product(path, recipe) as temporary:
         hdus.writeto(temporary, overwrite=True, output_verify="exception")
 
 
@@ -101,13 +101,19 @@ def write_figures(path: str, figures: dict[str, Any], recipe: dict[str, Any]) ->
         If the file cannot be written.
     """
     content = {STAMP: digest_recipe(recipe), **figures, "recipe": recipe}
-    with _replace(path, recipe) as temporary:
+    with replace_product(path, recipe) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 @contextmanager
-def _replace(path: str, recipe: dict[str, Any]) -> Iterator[Path]:
-    """Give a temporary file that takes the place of a product at the end, if that is still planned then."""
+def replace_product(path: str, recipe: dict[str, Any]) -> Iterator[Path]:
+    """Give a temporary file that takes the place of a product at the end, if that is still planned then.
+
+    Raises
+    ------
+    JobProblem
+        If it cannot be written, or was planned anew.
+    """
     try:
         with replace_whole(Path(path)) as temporary:
             yield temporary
