@@ -1,0 +1,139 @@
+"""What charts say and how: numbers, units and names as they are shown, and scales on which all of a series is seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median, quantiles
+from typing import Any
+
+from darkroom.texts import make_printable
+
+DIGITS = 5  # of a number in a chart
+LONGEST = 40  # letters of a name in a legend
+FAR = 20.0  # the largest value over the smallest from which a scale is logarithmic
+FAR_OUT = 8.0  # or the whole range over the range of most, if a logarithm helps at all
+UNITS = {"electron": "e-", "adu": "ADU", "adu/s": "ADU/s"}
+
+
+@dataclass(frozen=True)
+class Range:
+    """The scale of an axis: its type, ends and ticks; ``remark`` says what is unusual about it."""
+
+    type: str
+    domain: tuple[float, float]
+    ticks: list[float] | None = None
+    constant: float = 1.0
+    remark: str = ""
+
+
+def read_number(value: Any) -> float | None:
+    """Return a number, of a table or the model, to five digits; None for what is none, or not finite."""
+    if value is None or isinstance(value, bool) or value == "":
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return float(f"{number:.{DIGITS}g}") if math.isfinite(number) else None
+
+
+def say_number(value: float, digits: int = 4) -> str:
+    """Return a number as people write it: 312, 1,240, 0.0031, 2.1e-7."""
+    if value == 0 or not 1e-4 <= abs(value) < 1e7:
+        return f"{value:.{digits}g}"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def say_figure(value: float, unit: str, digits: int = 4) -> str:
+    """Return a number and its unit; a fraction (unit %) is shown in percent."""
+    if unit == "%":
+        return f"{say_number(100 * value, digits)} %"
+    return f"{say_number(value, digits)} {unit}".strip()
+
+
+def name_unit(unit: str) -> str:
+    """Return how a unit of the products is shown."""
+    return UNITS.get(unit.casefold(), shorten(unit, 16))
+
+
+def shorten(text: str, most: int = LONGEST) -> str:
+    """Return a text that fits: without control characters, its middle left out where it is too long."""
+    text = make_printable(text[: 4 * most] + text[-4 * most :] if len(text) > 8 * most else text)
+    return text if len(text) <= most else f"{text[: most - most // 3 - 1]}…{text[-(most // 3) :]}"
+
+
+def name_series(names: Iterable[str], nameless: str = "none") -> dict[str, str]:
+    """Return how each name is shown in a legend, in order: short, printable, and no two alike."""
+    shown: dict[str, str] = {}
+    for name in sorted(set(names)):
+        label = short = shorten(name.strip()) or nameless
+        number = 1
+        while label in shown.values():
+            number += 1
+            label = f"{short} ({number})"
+        shown[name] = label
+    return shown
+
+
+def choose_range(values: Sequence[float], include: Sequence[float] = (), log: bool | None = None) -> Range:
+    """Return the scale on which all values are seen, and one that is far from the rest does not flatten it.
+
+    ``include`` are values that a linear scale shows as well, such as 0. Logarithmic (with a linear part about zero,
+    where there are values that have no logarithm) beyond a factor of 20, or where most values take up less than an
+    eighth of the range; ``log`` true or false has it so.
+    """
+    low, high = min(values), max(values)
+    spread = _measure_middle(values)
+    far_out = high - low > FAR_OUT * spread > 0
+    if low > 0:
+        wanted = high / low > FAR or (far_out and high / low > 3)
+        if log or (wanted and log is None):
+            # what a chart of few values shows is never less than a factor of 1.5
+            grow = max(1.12, math.sqrt(1.5 * low / high))
+            ends = (low / grow, high * grow)
+            return Range("log", _tidy_ends(ends), find_log_ticks(*ends), remark="The scale is logarithmic.")
+    elif log is None and spread > 0 and high - low > FAR * spread:
+        constant = float(f"{max(spread, _measure_size(values) / 10):.1g}")
+        ends = (low - 0.3 * constant if low < 0 else low, high * 1.15 + 0.1 * constant)
+        remark = f"The scale is logarithmic beyond {say_number(constant)}, and linear about 0."
+        return Range("symlog", _tidy_ends(ends), _find_symlog_ticks(*ends, constant), constant, remark)
+    low, high = min(low, *include, high), max(high, *include, low)
+    margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    return Range("linear", _tidy_ends((low if low in include else low - margin, high + margin)))
+
+
+def find_log_ticks(low: float, high: float) -> list[float]:
+    """Return ticks of a logarithmic scale: the fewer of each decade, the more decades there are."""
+    decades = math.log10(high / low)
+    steps = (1, 1.5, 2, 3, 5, 7) if decades < 1 else (1, 2, 5) if decades < 2.5 else (1,)
+    every = max(1, math.ceil(decades / 7))
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [float(f"{step}e{power}") for power in exponents if power % every == 0 for step in steps]
+    return [tick for tick in ticks if low <= tick <= high]
+
+
+def _find_symlog_ticks(low: float, high: float, constant: float) -> list[float]:
+    start = 10.0 ** math.ceil(math.log10(constant))
+    above = find_log_ticks(start, high) if high > start else [high]
+    below = find_log_ticks(start, -low) if -low > start else []
+    return [-tick for tick in reversed(below)] + [0.0] + above
+
+
+def _measure_middle(values: Sequence[float]) -> float:
+    """Return the range of the middle four fifths, or of all of a few."""
+    if len(values) < 5:
+        return max(values) - min(values)
+    tenths = quantiles(values, n=10, method="inclusive")
+    return tenths[-1] - tenths[0]
+
+
+def _measure_size(values: Sequence[float]) -> float:
+    return median(abs(value) for value in values)
+
+
+def _tidy_ends(ends: tuple[float, float]) -> tuple[float, float]:
+    return float(f"{ends[0]:.6g}"), float(f"{ends[1]:.6g}")
