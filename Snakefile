@@ -10,10 +10,14 @@ include: "workflow/config.smk"
 configfile: CONFIG_FILE  # an observer's own in the working directory, else the one beside this file
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/common.smk"
 include: "workflow/rules/masters.smk"
 include: "workflow/rules/quality.smk"
 include: "workflow/rules/lights.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/plan.smk"
 
 

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from astropy.io import fits
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RECIPES = REPOSITORY / "workflow" / "recipes"
+UNSEEN_FILE = REPOSITORY / "tests" / "unseen.yaml"
+UNSEEN: dict[str, Any] = yaml.safe_load(UNSEEN_FILE.read_text())
 TIMEOUT = 300  # s
 
 
@@ -24,6 +27,7 @@ def run_snakemake(
     cores: int = 1,
     expect: int | None = 0,
     timeout: float = TIMEOUT,
+    seen: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run Snakemake in `folder`, as a process of its own.
 
@@ -40,6 +44,8 @@ def run_snakemake(
         at `folder`. Use one for nested keys: what --config makes of them is text.
     cores, timeout
         Number of cores, and the seconds after which the run is killed with all that it started.
+    seen
+        Whether previews and pages are made, as they are by default.
     expect
         The exit status; another one fails the test and shows what was printed. None takes any.
 
@@ -53,7 +59,9 @@ def run_snakemake(
     settings = {"raw": "raw", "results": "results"} | dict(config or {})
     command = [sys.executable, "-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), *map(str, args)]
     command += ["--cores", str(cores)]
-    overlays = [configfile] if isinstance(configfile, str | Path) else configfile
+    overlays = [configfile] if isinstance(configfile, str | Path) else list(configfile)
+    if not seen:
+        overlays.insert(0, UNSEEN_FILE)
     if overlays:
         command += ["--configfile", *map(str, overlays)]
     command += ["--config", *(f"{key}={value}" for key, value in settings.items())]

@@ -117,6 +117,44 @@ def mark_needs(job, paths):
     return in_results(paths) if job.stale else ancient(in_results(paths))
 
 
+def products_shown(product):
+    """An input function: the master or light that a picture shows."""
+    return lambda wildcards: mark_needs(job := find_job(wildcards, product), job.shows)
+
+
+def needs_of(product):
+    """An input function: all that a picture waits for."""
+    return lambda wildcards: mark_needs(job := find_job(wildcards, product), job.needs)
+
+
+def lights_shown(batch):
+    """An input function: the lights whose previews a batch makes."""
+    return lambda wildcards: mark_needs(batch, batch.shows)
+
+
+def needs_of_batch(batch):
+    """An input function: all that a batch of previews waits for."""
+    return lambda wildcards: mark_needs(batch, batch.needs)
+
+
+def find_page(wildcards):
+    """The job of a night's page, or of that of all nights."""
+    name = f"{wildcards.night}/report.html" if "night" in wildcards.keys() else "trends.html"
+    if name not in NIGHTS.jobs:
+        sys.exit(f"darkroom: {name}: the plan has no such page; see {RESULTS}/plan.txt, and report.use in config.yaml")
+    return NIGHTS.jobs[name]
+
+
+def page_recipe(wildcards):
+    """An input function: the recipe of a page."""
+    return f"{RESULTS}/{find_page(wildcards).recipe}"
+
+
+def page_needs(wildcards):
+    """An input function: all that a page tells of."""
+    return mark_needs(job := find_page(wildcards), job.needs)
+
+
 def memory_mb(product):
     """A resource function: the megabytes of the job that makes a product."""
     return lambda wildcards, threads, attempt: memory_mb_of(find_job(wildcards, product))(wildcards, threads, attempt)
@@ -170,6 +208,8 @@ wildcard_constraints:
     filter=r"[^/]+",
     quantity="gain|read_noise",
     master=r"[^/]+",
+    pair=r"[^/]+",
+    shared=r"(lights/)?[^/]+",
 
 
 if IS_JOB:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from darkroom.frames import FACETS_TOLD, Frame
 from darkroom.index import index_frames
+from darkroom.picture_recipes import write_picture_recipes
 from darkroom.plan import make_plan
 from darkroom.plan_text import describe_plan, list_notes, list_problems, plan_rows
 from darkroom.prepare import prepare
@@ -218,6 +219,7 @@ def test_any_table_has_a_plan(files, switches, random):
         assert switches["nights"]
         return
     write_recipes(plan, checked)
+    write_picture_recipes(plan, checked)
     assert_below([one.path for one in plan.masters])
     assert_below([one.path for one in plan.lights])
     assert_below([one.path for one in plan.list_all()])

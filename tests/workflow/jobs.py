@@ -10,7 +10,7 @@ from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, Resourc
 from darkroom.prepare import prepare
 from darkroom.prepared import Job, Prepared
 from tests.camera import Camera
-from tests.running import REPOSITORY
+from tests.running import REPOSITORY, UNSEEN
 from tests.simulator import Truth, simulate_night
 
 CAMERA = Camera(shape=(48, 56))
@@ -23,8 +23,8 @@ def make_night(folder: Path, **own: Any) -> Truth:
 
 
 def plan_night(folder: Path, **config: Any) -> Prepared:
-    """Plan the night in `folder`/raw, with products in `folder`/results."""
-    return prepare({"raw": str(folder / "raw"), "results": str(folder / "results"), **config})
+    """Plan the night in `folder`/raw, with products in `folder`/results; nothing to look at unless said otherwise."""
+    return prepare({"raw": str(folder / "raw"), "results": str(folder / "results"), **UNSEEN, **config})
 
 
 def run_job(nights: Prepared, job: Job) -> None:

@@ -13,7 +13,7 @@ from astropy.io import fits
 
 from darkroom.prepare import prepare
 from tests.camera import Camera
-from tests.running import REPOSITORY, run_snakemake
+from tests.running import REPOSITORY, UNSEEN, run_snakemake
 from tests.simulator import simulate_night
 from tests.workflow.engine import run_due
 
@@ -52,7 +52,7 @@ class Night:
 
     def configure(self, text: str = "") -> None:
         """Overlay config.yaml and the base with these settings, such as 'bias: {combine: {sigma: 4}}'."""
-        self.settings = merge(yaml.safe_load(self.base or "{}"), yaml.safe_load(text or "{}"))
+        self.settings = merge(UNSEEN | yaml.safe_load(self.base or "{}"), yaml.safe_load(text or "{}"))
         (self.folder / "settings.yaml").write_text(yaml.safe_dump(self.settings))
 
     def run(self, *args: str | Path, **how: Any) -> CompletedProcess[str]:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def forget():
     """Fingerprints and versions are looked up once a process."""
-    caches = (fingerprints.fingerprint_script, fingerprints.fingerprint_module, recipes._versions)
+    caches = (fingerprints.fingerprint_script, fingerprints.fingerprint_module, recipes.find_versions)
     for cached in caches:
         cached.cache_clear()
     yield

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from math import hypot
 from pathlib import Path
 from typing import Any
 
 from darkroom.certificates import Certificate, list_figures, read_verdict
-from darkroom.frames import Frame
-from darkroom.measurements import Measurement
+from darkroom.detector_table import DETECTORS, compare_detectors
+from darkroom.night_story import describe_measurements
 from darkroom.plan import Plan
 from darkroom.recipes import write_recipe
-from darkroom.stamps import STAMP, read_json
 
 DISAGREEMENT = 3.0  # standard deviations of a measurement
-DETECTORS = ["night", "setup", "quantity", "unit", "measured", "error", "pairs", "header", "config"]
 
 
 class Findings:
@@ -59,39 +56,7 @@ class Findings:
         return DETECTORS, self._compare_detectors(plan)
 
     def _compare_detectors(self, plan: Plan) -> list[dict[str, Any]]:
-        """Return a row for each measurement that was made, beside what headers and settings say."""
-        gains = {
-            (one.night, one.setup): (found["value"], found["error"])
-            for one in plan.measurements.all
-            if one.quantity == "gain" and (found := self._read(one))
-        }
-        rows = []
-        for one in plan.measurements.all:
-            if not (found := self._read(one)):
-                continue
-            told = {frame.gain for _, frame in one.frames} if one.quantity == "gain" else set()
-            unit, (factor, doubt) = "e-/ADU", (1.0, 0.0)
-            if one.quantity == "read_noise":
-                told = {frame.read_noise for _, frame in one.frames}
-                gain = _find_gain(one.frames[0][1], self.settings)
-                factor, doubt = gains.get((one.night, one.setup)) or (gain or 1.0, 0.0)
-                unit = "e-" if gain or (one.night, one.setup) in gains else "ADU"
-            row: dict[str, Any] = {"night": one.night, "setup": one.setup, "quantity": one.quantity, "unit": unit}
-            row |= {
-                "measured": round(found["value"] * factor, 5),
-                "error": round(hypot(found["error"] * factor, found["value"] * doubt), 5),
-            }
-            row |= {"pairs": found["pairs"], "header": told.pop() if len(told) == 1 else None}
-            rows.append(row | {"config": self.settings["detector"][one.quantity]})
-        return rows
-
-    def _read(self, measurement: Measurement) -> dict[str, Any] | None:
-        content = read_json(self.results / measurement.path)
-        return content.get(measurement.quantity) if content.get(STAMP) == measurement.digest else None
-
-
-def _find_gain(frame: Frame, settings: dict[str, Any]) -> float | None:
-    return settings["detector"]["gain"] or frame.gain
+        return compare_detectors(self.results, describe_measurements(plan.measurements.all, self.settings))
 
 
 def _say_disagreement(row: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 WORKFLOW = Path(__file__).parents[1]
+PARTS = {".j2", ".css", ".js"}  # of a page
 
 
 @cache
@@ -22,6 +23,17 @@ def fingerprint_script(script: str) -> dict[str, str]:
 def fingerprint_module(module: str) -> dict[str, str]:
     """Return a digest for a module of the library and for every other that it reaches; comments do not count."""
     return _fingerprint(WORKFLOW / "darkroom" / f"{module}.py")
+
+
+@cache
+def fingerprint_templates() -> str:
+    """Return a digest for all that pages are made of beside code: templates, style and what runs in the browser.
+
+    Not the captions of Snakemake's own report, which lie beside them.
+    """
+    files = sorted(path for path in (WORKFLOW / "report").rglob("*.*") if path.suffix in PARTS)
+    content = [(str(path.relative_to(WORKFLOW)), path.read_bytes()) for path in files]
+    return hashlib.blake2b(repr(content).encode(), digest_size=8).hexdigest()
 
 
 def _fingerprint(start: Path) -> dict[str, str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 
 from darkroom.certificates import Certificate
 from darkroom.frames import Frame
@@ -14,11 +14,15 @@ from darkroom.matching import Master
 from darkroom.measurements import Measurement
 from darkroom.plan import BadPixels, Plan
 from darkroom.plan_lights import Light
+from darkroom.plan_pictures import NightPage, Pair, Preview, TrendsPage
 from darkroom.prepared import Job, name_safely
 from darkroom.setups import make_slug, tell_apart
-from darkroom.staleness import Products
+from darkroom.staleness import Planned, Products
 
 MOST_TOGETHER = 2**34  # pixels of all frames of a group, which take a few minutes
+GROUPED = {"measure_detector", "certify_master", "collect_bad_pixels", "preview_master"}
+GROUPED |= {f"make_master_{kind}" for kind in ("bias", "dark", "flat")}
+Item = TypeVar("Item", Light, Preview)
 
 
 def plan_jobs(plan: Plan, products: Products, settings: dict[str, Any]) -> list[Job]:
@@ -27,28 +31,46 @@ def plan_jobs(plan: Plan, products: Products, settings: dict[str, Any]) -> list[
     Stale lights make batches of their own, so that a dry run names exactly what would be made.
     """
     certificates = plan.certificates if settings["certification"]["failed"] != "warn" else {}
-    maker = _JobMaker(products, certificates)
+    maker = _JobMaker(products, certificates, plan.certificates)
     jobs = [maker.measure(measurement) for measurement in plan.measurements.all]
     jobs += [maker.make_master(master) for master in plan.masters]
     jobs += [maker.certify(certificate) for certificate in plan.certificates.values()]
     jobs += [maker.collect_bad_pixels(found) for found in plan.bad_pixels]
-    groups: dict[tuple[str, ...], list[Light]] = defaultdict(list)
-    for light in plan.made:
-        groups[light.group].append(light)
-    stems = tell_apart({key: f"{key[0]}/{key[1]}/lights_{make_slug(key[2] or None)}_{key[3]}" for key in groups})
-    for key, lights in sorted(groups.items()):
-        stem = stems[key]
-        stale = [light for light in lights if not products.is_fresh(light)]
-        fresh = [light for light in lights if products.is_fresh(light)]
-        for part, end in ((fresh, ""), (stale, "_stale" if fresh else "")):
-            for number, batch in enumerate(share_out(part, settings["lights_per_job"])):
-                jobs.append(maker.calibrate(f"{stem}_{number:03d}{end}", batch))
-    makers = {job.products[0]: job for job in jobs if job.kind != "calibrate_lights"}
+    jobs += _cut_in_batches(maker.calibrate, "lights", plan.made, products, settings)
+    of_lights = [one for one in plan.previews if isinstance(one.of, Light)]
+    jobs += _cut_in_batches(maker.preview_lights, "previews", of_lights, products, settings)
+    jobs += [maker.preview_master(one) for one in plan.previews if isinstance(one.of, Master)]
+    jobs += [maker.compare(pair) for pair in plan.pairs]
+    jobs += [maker.report(page) for page in plan.pages if isinstance(page, NightPage)]
+    jobs += [maker.show_trends(page) for page in plan.pages if isinstance(page, TrendsPage)]
+    makers = {product: job for job in jobs for product in job.products}
     below = {job.name: _list_below(job, makers, products) for job in jobs}
     for job in jobs:
         job.needs = below[job.name]
     group_jobs(jobs, makers)
     _mark_due(jobs, makers, products, set(plan.targets))
+    return jobs
+
+
+def _cut_in_batches(
+    make_job: Callable[[str, list[Item]], Job],
+    what: str,
+    items: Sequence[Item],
+    products: Products,
+    settings: dict[str, Any],
+) -> list[Job]:
+    """Return jobs of lights, or of what is made of each, in batches of one night, setup, filter and exposure."""
+    groups: dict[tuple[str, ...], list[Item]] = defaultdict(list)
+    for item in items:
+        groups[item.group].append(item)
+    stems = tell_apart({key: f"{key[0]}/{key[1]}/{what}_{make_slug(key[2] or None)}_{key[3]}" for key in groups})
+    jobs = []
+    for key, members in sorted(groups.items()):
+        stale = [item for item in members if not products.is_fresh(item)]
+        fresh = [item for item in members if products.is_fresh(item)]
+        for part, end in ((fresh, ""), (stale, "_stale" if fresh else "")):
+            for number, batch in enumerate(share_out(part, settings["lights_per_job"])):
+                jobs.append(make_job(f"{stems[key]}_{number:03d}{end}", batch))
     return jobs
 
 
@@ -83,11 +105,11 @@ def _mark_due(jobs: list[Job], makers: dict[str, Job], products: Products, targe
             job.needs = [path for path in job.needs if not makers[path].due or products.exists(path)]
 
 
-def share_out(lights: list[Light], most: int) -> Iterator[list[Light]]:
+def share_out(items: list[Item], most: int) -> Iterator[list[Item]]:
     """Give lights in batches of nearly the same size, as few as need be."""
-    batches = ceil(len(lights) / most)
+    batches = ceil(len(items) / most)
     for number in range(batches):
-        yield lights[len(lights) * number // batches : len(lights) * (number + 1) // batches]
+        yield items[len(items) * number // batches : len(items) * (number + 1) // batches]
 
 
 def group_jobs(jobs: list[Job], makers: dict[str, Job]) -> None:
@@ -100,7 +122,7 @@ def group_jobs(jobs: list[Job], makers: dict[str, Job]) -> None:
     groups: dict[tuple[str, int], list[Job]] = defaultdict(list)
     tiers: dict[str, int] = {}
     for job in jobs:
-        if job.kind != "calibrate_lights":
+        if job.kind in GROUPED:
             groups[_find_place(job), _find_tier(job, makers, tiers)].append(job)
     for (place, tier), members in groups.items():
         if len(members) > 1 and sum(job.pixels * len(job.frames) for job in members) <= MOST_TOGETHER:
@@ -130,6 +152,7 @@ class _JobMaker:
 
     products: Products
     certificates: dict[str, Certificate]
+    all_certificates: dict[str, Certificate]
 
     def measure(self, measurement: Measurement) -> Job:
         frames = [frame for _, frame in measurement.frames]
@@ -161,14 +184,43 @@ class _JobMaker:
         made = [light.path for light in lights]
         return Job("calibrate_lights", name, made, recipe, frames, sorted(needs), stale, pixels)
 
-    def _make_job(
-        self,
-        kind: str,
-        item: Measurement | Master | Certificate | BadPixels,
-        frames: list[Frame],
-        needs: list[str],
-    ) -> Job:
-        name = item.path.rsplit(".", 1)[0]
+    def preview_lights(self, name: str, previews: list[Preview]) -> Job:
+        recipe, stale = self.products.settle(name, previews, [preview.recipe for preview in previews])
+        frame = previews[0].frame
+        lights = [preview.of.path for preview in previews]
+        made = [preview.path for preview in previews]
+        return Job("preview_lights", name, made, recipe, [], lights, stale, frame.rows * frame.columns, shows=lights)
+
+    def preview_master(self, preview: Preview) -> Job:
+        job = self._make_job("preview_master", preview, [], [preview.of.path])
+        job.shows = [preview.of.path]
+        job.pixels = preview.frame.rows * preview.frame.columns
+        return job
+
+    def compare(self, pair: Pair) -> Job:
+        job = self._make_job("compare_pair", pair, [pair.frame], [pair.of.path])
+        job.shows = [pair.of.path]
+        return job
+
+    def report(self, page: NightPage) -> Job:
+        """Return the job of a night's page, which waits for all that it tells of."""
+        made = [light for light in page.lights if not light.misses]
+        shown: list[Planned] = [*made, *page.masters, *page.previews, *page.pairs]
+        needs = [one.path for one in shown]
+        needs += [one.path for master in page.masters if (one := self.all_certificates.get(master.path))]
+        needs += [one["path"] for one in page.recipe["night"]["measurements"]]
+        job = self._make_job("make_report", page, [], needs)
+        job.products.append(page.table)
+        return job
+
+    def show_trends(self, page: TrendsPage) -> Job:
+        others = {path for path, _ in page.others}
+        figures = [one["path"] for one in [*page.recipe["certificates"], *page.recipe["measurements"]]]
+        return self._make_job("make_trends", page, [], [path for path in figures if path not in others])
+
+    def _make_job(self, kind: str, item: Any, frames: list[Frame], needs: list[str]) -> Job:
+        shown = isinstance(item, Preview | Pair | NightPage | TrendsPage)
+        name = item.path if shown else item.path.rsplit(".", 1)[0]  # a picture is called as what it shows but for that
         recipe, stale = self.products.settle(name, [item], item.recipe)
         pixels = frames[0].rows * frames[0].columns if frames else 0
         paths = [frame.path for frame in frames]

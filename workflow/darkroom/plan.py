@@ -16,7 +16,8 @@ from darkroom.measurements import Measurement, Measurements, Source
 from darkroom.misses import Miss
 from darkroom.plan_lights import Light, name_lights, plan_light
 from darkroom.plan_masters import MasterPlanner, Refusal, find_sources
-from darkroom.plan_nights import find_nights, keep_chosen, list_needed, list_used
+from darkroom.plan_nights import find_nights, keep_chosen, list_needed, list_shown_frames, list_used
+from darkroom.plan_pictures import NightPage, Pair, Preview, TrendsPage, plan_night_pages, plan_pairs, plan_previews
 
 
 @dataclass
@@ -58,6 +59,10 @@ class Plan:
     lent: list[Master] = field(default_factory=list)
     aside: set[str] = field(default_factory=set)
     asked: list[Master] = field(default_factory=list)
+    judged: dict[str, Certificate] = field(default_factory=dict)  # of all masters, those that failed as well
+    previews: list[Preview] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
+    pages: list[NightPage | TrendsPage] = field(default_factory=list)
 
     @cached_property
     def made(self) -> list[Light]:
@@ -81,8 +86,8 @@ class Plan:
             return self.used_masters
         return [master for master in self.masters if master.path not in self.aside]
 
-    def list_all(self) -> list[Measurement | Master | Certificate | Light | BadPixels]:
-        """Return all that a run may make, in the order of the graph."""
+    def list_made(self) -> list[Measurement | Master | Certificate | Light | BadPixels]:
+        """Return all that a run may make of raw frames, in the order of the graph."""
         needed, alone = list_needed([*self.wanted_masters, *self.asked], self.certificates)
         masters = sorted(needed, key=lambda master: master.path)
         certified = {master.path for master in needed} - {master.path for master in alone}
@@ -93,6 +98,14 @@ class Plan:
         targets |= {source.measurement.path for source in sources if source.measurement}
         measurements = [one for one in self.measurements.all if one.path in targets]
         return [*measurements, *masters, *certificates, *self.bad_pixels, *self.made]
+
+    def list_all(self) -> list[Any]:
+        """Return all that a run may make, in the order of the graph: what is made of raw frames, pictures, pages."""
+        return [*self.list_made(), *self.previews, *self.pairs, *self.pages]
+
+    def list_shown(self) -> list[Preview | Pair | NightPage | TrendsPage]:
+        """Return what is made to be looked at."""
+        return [*self.previews, *self.pairs, *self.pages]
 
     @property
     def checks(self) -> list[str]:
@@ -109,7 +122,7 @@ class Plan:
     def targets(self) -> list[str]:
         """What a run makes: every light that can be made, or every master if there are no lights; and the checks."""
         made: list[Light] | list[Master] = self.made if self.lights else self.wanted_masters
-        return [item.path for item in made] + self.checks
+        return [item.path for item in [*made, *self.list_shown()]] + self.checks
 
     def takes(self, night: str) -> bool:
         """Whether a night is one of those chosen."""
@@ -131,6 +144,7 @@ def make_plan(
     biases, darks, flats = planner.plan_all(usable)
     plan.masters = [*biases.masters, *darks.masters, *flats.masters]
     plan.refused, plan.failed, plan.certificates = planner.refused, planner.failed, planner.certificates
+    plan.judged = planner.judged
     chosen, around = find_nights(frames, settings)
     # the lights of a night have most of it in common
     sources: dict[tuple[Any, ...], dict[str, Source]] = {}
@@ -147,6 +161,10 @@ def make_plan(
         # of a night without lights, those masters that lights of other nights get, as where all nights are taken
         masters = plan.used_masters if lights else plan.wanted_masters
         plan.bad_pixels = _plan_bad_pixels([master for master in masters if plan.takes(master.night)])
+    if settings["previews"]["use"]:
+        plan.previews, plan.pairs = plan_previews(plan), plan_pairs(plan)
+    if settings["report"]["use"]:
+        plan.pages = [*plan_night_pages(plan, list_shown_frames(plan)), TrendsPage()]
     return plan
 
 

@@ -33,7 +33,7 @@ class PlannedRecipe(dict[str, Any]):
 
 
 def read_job(path: str, frames: Sequence[str]) -> Any:
-    """Return the recipe of a master, or the recipes of a batch of lights, from a recipe file.
+    """Return the recipe of a master, or the recipes of a batch of lights (or of their pictures), from a recipe file.
 
     Raises
     ------
@@ -42,7 +42,8 @@ def read_job(path: str, frames: Sequence[str]) -> Any:
         waited.
     """
     recipe = read_recipe_file(path)
-    if len(recipe if isinstance(recipe, list) else recipe["frames"]) != len(frames):
+    planned = recipe if isinstance(recipe, list) else recipe.get("frames", [recipe["product"]])
+    if len(planned) != len(frames):
         raise JobProblem(f"{path}: planned anew, for other frames, since this run began; run snakemake again")
     return recipe
 

@@ -15,6 +15,7 @@ from darkroom.frames import COLUMNS, Frame, table_rows
 from darkroom.index import index_frames, is_excluded
 from darkroom.jobs import plan_jobs
 from darkroom.links import UNSAFE, is_unsafe, link_awkward
+from darkroom.picture_recipes import write_picture_recipes
 from darkroom.plan import Plan, make_plan
 from darkroom.plan_nights import list_shown_frames
 from darkroom.plan_text import describe_plan, list_notes, list_problems, plan_rows
@@ -58,6 +59,7 @@ def prepare(config: dict[str, Any], submits: bool = False) -> Prepared:
     stamps = read_json(results / CACHE / "stamps.json")
     known = dict(stamps)
     products = Products(results, stamps)
+    write_picture_recipes(plan, settings)
     plan.remarks += [*_remark(plan, raw, products, settings), *findings.list_notes(plan)]
     reasons = products.explain_all(plan.list_all())
     if submits:
@@ -87,6 +89,8 @@ def prepare(config: dict[str, Any], submits: bool = False) -> Prepared:
         warnings=warnings,
         refusal=_refuse(plan, settings),
         summary=_summarise(plan, reasons),
+        title=settings["report"]["title"],
+        stretch=settings["previews"]["stretch"],
     )
 
 
@@ -219,4 +223,5 @@ def _summarise(plan: Plan, reasons: dict[str, str]) -> dict[str, Any]:
         "skipped": len(plan.skipped),
         "stale_lights": sum(bool(reasons[light.path]) for light in plan.made),
         "flats": [master.path for master in plan.used_masters if master.kind == "flat"],
+        "pages": [page.path for page in plan.pages],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ class Job:
     """One job of the workflow: what it makes and reads, whether it is stale, and ``due`` to be run for that.
 
     Products, the recipe file and what the job ``needs`` (masters, measurements, certificates) are below results;
-    ``weight`` is the number of frames, ``pixels`` of one; jobs of one ``group`` are submitted to a cluster together.
+    ``weight`` is the number of frames, ``pixels`` of one; jobs of one ``group`` are submitted to a cluster together;
+    ``shows`` is what pictures are of, in the order of the products.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Job:
     pixels: int
     due: bool = False
     group: str = ""
+    shows: list[str] = field(default_factory=list)
 
     @property
     def certificates(self) -> list[str]:
@@ -102,11 +104,18 @@ class Prepared:
     warnings: list[str]
     refusal: str
     summary: dict[str, Any]
+    title: str
+    stretch: str
 
     @property
     def batches(self) -> list[Job]:
         """The jobs that make lights."""
         return [job for job in self.jobs.values() if job.kind == "calibrate_lights"]
+
+    @property
+    def preview_batches(self) -> list[Job]:
+        """The jobs that make previews of lights."""
+        return [job for job in self.jobs.values() if job.kind == "preview_lights"]
 
 
 def write_job_table(prepared: Prepared) -> None:

@@ -105,6 +105,18 @@ def write_figures(path: str, figures: dict[str, Any], recipe: dict[str, Any]) ->
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def write_text(path: str, text: str, recipe: dict[str, Any]) -> None:
+    """Write a page or a table; the file appears whole or not at all.
+
+    Raises
+    ------
+    JobProblem
+        If the file cannot be written.
+    """
+    with replace_product(path, recipe) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
 @contextmanager
 def replace_product(path: str, recipe: dict[str, Any]) -> Iterator[Path]:
     """Give a temporary file that takes the place of a product at the end, if that is still planned then.

@@ -61,7 +61,7 @@ def write_recipe(item: Item, settings: dict[str, Any]) -> str:
 
 def _describe_measurement(measurement: Measurement, settings: dict[str, Any]) -> dict[str, Any]:
     frames = [
-        _describe_frame(frame) | {"role": role, "filter": frame.filter if role == "flat" else None}
+        describe_frame(frame) | {"role": role, "filter": frame.filter if role == "flat" else None}
         for role, frame in measurement.frames
     ]
     first = measurement.frames[0][1]
@@ -73,7 +73,7 @@ def _describe_measurement(measurement: Measurement, settings: dict[str, Any]) ->
     return {
         **_describe_place(measurement, measurement.quantity),
         "frames": frames,
-        "settings": {"overscan": _overscan_settings(first, settings)}
+        "settings": {"overscan": overscan_settings(first, settings)}
         | (for_flats if measurement.quantity == "gain" else {}),
         **_describe_tools(measurement.quantity, first, settings),
     }
@@ -88,7 +88,7 @@ def _describe_master(master: Master, settings: dict[str, Any]) -> dict[str, Any]
         chosen |= {"hot_sigma": rules["hot_sigma"]}
     if master.contents.linear:
         chosen |= {"linearity": settings["detector"]["linearity"]}
-    frames = [_describe_frame(frame) for frame in master.frames]
+    frames = [describe_frame(frame) for frame in master.frames]
     for entry, dark in zip(frames, master.darks, strict=False):
         entry["dark"] = _describe_match(dark, settings)
     return {
@@ -101,8 +101,8 @@ def _describe_master(master: Master, settings: dict[str, Any]) -> dict[str, Any]
         "detector": _describe_sources(master.sources, settings),
         "saturation": settings["detector"]["saturation"] or master.frames[0].saturation,
         "frames": frames,
-        "bias": _refer_to(master.bias.master, settings) if master.bias else None,
-        "settings": chosen | {"overscan": _overscan_settings(master.frames[0], settings)},
+        "bias": refer_to(master.bias.master, settings) if master.bias else None,
+        "settings": chosen | {"overscan": overscan_settings(master.frames[0], settings)},
         **_describe_tools(master.kind, master.frames[0], settings),
     }
 
@@ -120,9 +120,9 @@ def _describe_certificate(certificate: Certificate, settings: dict[str, Any]) ->
             limits |= {key: rules[key] for key in ("flat_gradient", "flat_change")}
     return {
         **_describe_place(certificate, "certificate"),
-        "master": _refer_to(master, settings),
+        "master": refer_to(master, settings),
         "made_by": master.recipe,
-        "previous": _refer_to(certificate.previous, settings) if certificate.previous else None,
+        "previous": refer_to(certificate.previous, settings) if certificate.previous else None,
         "detector": _describe_sources(certificate.sources, settings),
         "frames": master.recipe["frames"],
         "settings": limits,
@@ -134,7 +134,7 @@ def _describe_bad_pixels(found: BadPixels, settings: dict[str, Any]) -> dict[str
     return {
         **_describe_place(found, "bad_pixels"),
         "frames": [],
-        "masters": [_refer_to(master, settings) for master in found.masters],
+        "masters": [refer_to(master, settings) for master in found.masters],
         "settings": {"overscan": None},
         **_describe_tools("bad_pixels", found.masters[0].frames[0], settings),
     }
@@ -145,7 +145,7 @@ def _describe_light(light: Light, settings: dict[str, Any]) -> dict[str, Any]:
     chosen = {key: rules[key] for key in LIGHT_SETTINGS}
     return {
         **_describe_place(light, "light"),
-        "frames": [_describe_frame(frame)],
+        "frames": [describe_frame(frame)],
         "holds": vars(light.contents),
         "detector": _describe_sources(light.sources, settings),
         "saturation": settings["detector"]["saturation"] or frame.saturation,
@@ -154,7 +154,7 @@ def _describe_light(light: Light, settings: dict[str, Any]) -> dict[str, Any]:
         "flat": _describe_match(light.flat, settings),
         "settings": {
             **chosen,
-            "overscan": _overscan_settings(frame, settings),
+            "overscan": overscan_settings(frame, settings),
             "linearity": settings["detector"]["linearity"],
             "flat_minimum": settings["flat"]["minimum"] if light.flat else None,
             "cosmic_rays": rules["cosmic_rays"] if rules["cosmic_rays"]["use"] else None,
@@ -168,7 +168,7 @@ def _describe_place(item: Item, kind: str) -> dict[str, Any]:
     return {"product": item.path, "kind": kind, "night": of.night, "setup": of.setup}
 
 
-def _describe_frame(frame: Frame) -> dict[str, Any]:
+def describe_frame(frame: Frame) -> dict[str, Any]:
     """Return what a product depends on of a raw frame; the name without its folder, which may move."""
     name = frame.name.rsplit("/", 1)[-1]
     known: dict[str, Any] = {"name": name, "digest": frame.digest, "start": frame.start, "exposure": frame.exposure}
@@ -182,20 +182,21 @@ def _describe_sources(sources: dict[str, Source], settings: dict[str, Any]) -> d
         quantity: {
             "from": source.name,
             "value": source.value,
-            "measured": _refer_to(source.measurement, settings) if source.measurement else None,
+            "measured": refer_to(source.measurement, settings) if source.measurement else None,
         }
         for quantity, source in sources.items()
     }
 
 
-def _refer_to(item: Measurement | Master, settings: dict[str, Any]) -> dict[str, Any]:
+def refer_to(item: Measurement | Master, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what another recipe says of an item that it builds on."""
     return {"path": item.path, "digest": write_recipe(item, settings)}
 
 
 def _describe_match(match: Match | None, settings: dict[str, Any]) -> dict[str, Any] | None:
     if match is None:
         return None
-    return {**_refer_to(match.master, settings), "scale": match.scale}
+    return {**refer_to(match.master, settings), "scale": match.scale}
 
 
 def _combine_settings(combine: dict[str, Any]) -> dict[str, Any]:
@@ -204,7 +205,8 @@ def _combine_settings(combine: dict[str, Any]) -> dict[str, Any]:
     return {key: combine[key] for key in ("method", "reject", *used)}
 
 
-def _overscan_settings(frame: Frame, settings: dict[str, Any]) -> dict[str, Any] | None:
+def overscan_settings(frame: Frame, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what is done about a frame's overscan, with its sections; None where it has none."""
     if not frame.overscan and not frame.trim and frame.strips is None:
         return None
     chosen: dict[str, Any] = {"section": frame.overscan, "trim": frame.trim}
@@ -221,10 +223,11 @@ def _describe_tools(kind: str, frame: Frame, settings: dict[str, Any]) -> dict[s
     libraries = list(LIBRARIES)
     if kind in ("dark", "flat") or (kind == "light" and settings["lights"]["cosmic_rays"]["use"]):
         libraries.append("astroscrappy")  # its filter finds bad pixels, too
-    tools: dict[str, Any] = {"code": fingerprint_script(SCRIPTS[kind]), "versions": _versions(tuple(libraries))}
+    tools: dict[str, Any] = {"code": fingerprint_script(SCRIPTS[kind]), "versions": find_versions(tuple(libraries))}
     return tools | ({"mosaic": frame.mosaic} if frame.mosaic else {})
 
 
 @cache
-def _versions(libraries: tuple[str, ...]) -> dict[str, str]:
+def find_versions(libraries: tuple[str, ...]) -> dict[str, str]:
+    """Return the versions of libraries that are installed."""
     return {library: version(library) for library in libraries}

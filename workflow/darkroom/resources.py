@@ -17,7 +17,13 @@ PLANES = {
     "certify_master": 8,
     "collect_bad_pixels": 3,
     "calibrate_lights": 15,
+    "preview_lights": 6,
+    "preview_master": 6,
+    "compare_pair": 8,
+    "make_report": 0,
+    "make_trends": 0,
 }
+PICTURE = 1.0  # MB that a page holds of each light and master
 COSMIC_RAYS = 14  # planes more, to look for hits
 SAMPLE = 3.5  # MB of each frame that a certificate looks at
 THREAD = 50  # MB for the bands of all frames that a thread combines
@@ -38,7 +44,8 @@ def estimate_memory_mb(job: Job, threads: int, cosmic_rays: bool, submitted: boo
     planes = PLANES[job.kind] + (COSMIC_RAYS if cosmic_rays and job.kind == "calibrate_lights" else 0)
     bands = THREAD * threads if job.kind in COMBINING else 0
     samples = min(SAMPLE, 12 * megapixels) * len(job.frames) if job.kind == "certify_master" else 0
-    return ceil(start + 4 * megapixels * planes + bands + samples)
+    pictures = PICTURE * len(job.needs) if job.kind == "make_report" else 0
+    return ceil(start + 4 * megapixels * planes + bands + samples + pictures)
 
 
 def estimate_minutes(job: Job, cosmic_rays: bool) -> int:
@@ -46,7 +53,8 @@ def estimate_minutes(job: Job, cosmic_rays: bool) -> int:
     seconds = SECONDS_OTHERS
     if job.kind == "calibrate_lights":
         seconds = SECONDS_LIGHT + (SECONDS_COSMIC_RAYS if cosmic_rays else 0)
-    return SETTING_OUT + ceil(seconds * job.pixels / 1e6 * len(job.frames) / 60)
+    images = max(len(job.frames), len(job.products))
+    return SETTING_OUT + ceil(seconds * job.pixels / 1e6 * images / 60)
 
 
 def count_threads(job: Job, alike: int, cores: int) -> int:

@@ -11,16 +11,26 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from darkroom.recipe_changes import compare_recipes
-from darkroom.recipes import Item
 from darkroom.stamps import StampCache, digest_recipe, read_recipe
 from darkroom.whole_files import write_whole
 
 RECIPES = ".recipes"
 MOST_EXPLAINED = 100
 END = b"}\n"  # of a recipe file that was written to its end
+
+
+class Planned(Protocol):
+    """What the plan has a recipe for: its product below results, the recipe and the digest of that."""
+
+    recipe: dict[str, Any]
+    digest: str
+
+    @property
+    def path(self) -> str:
+        """The product, below results."""
 
 
 class Products:
@@ -38,7 +48,7 @@ class Products:
         """Whether there is a product, whatever it was made by."""
         return self.find(path)[1] is not None
 
-    def is_fresh(self, item: Item) -> bool:
+    def is_fresh(self, item: Planned) -> bool:
         """Whether the product is there and was made by the very recipe of the plan."""
         return self.find(item.path)[0] == item.digest
 
@@ -49,7 +59,7 @@ class Products:
         found = [path for night in folders for kind in kinds for path in self.results.glob(f"{night}/*/{kind}")]
         return sorted({str(path.relative_to(self.results)) for path in found} - wanted)
 
-    def explain_all(self, items: Sequence[Item]) -> dict[str, str]:
+    def explain_all(self, items: Sequence[Planned]) -> dict[str, str]:
         """Return for each product why it is stale, nothing where it is fresh.
 
         What changed in a recipe is read from the products themselves, of the first few; that takes its time.
@@ -69,13 +79,13 @@ class Products:
                 reasons[item.path] = "its recipe has changed"
         return reasons
 
-    def _compare(self, item: Item, stamp: str | None) -> str:
+    def _compare(self, item: Planned, stamp: str | None) -> str:
         old = read_recipe(self.results / item.path) if stamp else None
         if old is None:
             return "bears no recipe"
         return "; ".join(dict.fromkeys(compare_recipes(old, item.recipe))) or "its recipe and its stamp differ"
 
-    def settle(self, name: str, items: Sequence[Item], content: Any) -> tuple[str, bool]:
+    def settle(self, name: str, items: Sequence[Planned], content: Any) -> tuple[str, bool]:
         """Bring a job's recipe file up to date in content and time; return its path and whether the job is stale.
 
         Other recipes have other files, so that a dry run with other settings leaves those of a running one alone.
@@ -105,7 +115,7 @@ class Products:
                 self.stamps.forget(item.path)
         return recipe, True
 
-    def _find_dated(self, item: Item) -> tuple[str | None, os.stat_result | None]:
+    def _find_dated(self, item: Planned) -> tuple[str | None, os.stat_result | None]:
         """Return a product's stamp and status. One from the future is of now: else Snakemake fails what follows it."""
         stamp, status = self.find(item.path)
         if status and status.st_mtime_ns > time.time_ns():

@@ -6,12 +6,16 @@ import hashlib
 import json
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from darkroom.png_texts import read_text
 
 STAMP = "RECIPE"  # the primary header's card: the recipe's digest
 TABLE = "RECIPE"  # the extension that holds the recipe itself, as JSON
 BLOCK, CARD = 2880, 80
+PAGE_HEAD, PAGE_END = 4096, b"</html>\n"  # bytes of a page in which its stamp is, and its end
 ENCODER = json.JSONEncoder(sort_keys=True)  # json.dumps makes one each time
 
 
@@ -33,8 +37,13 @@ def digest_recipe(recipe: dict[str, Any]) -> str:
 
 def read_stamp(path: Path) -> str | None:
     """Return the digest of the recipe that a product was made by; None if it bears none or is not whole."""
-    if path.suffix == ".json":
-        return read_json(path).get(STAMP)
+    match path.suffix:
+        case ".json":
+            return read_json(path).get(STAMP)
+        case ".png":
+            return read_text(path, STAMP)
+        case ".html":
+            return _read_page_stamp(path)
     stamp = None
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -75,14 +84,39 @@ def _padded_data_size(cards: dict[str, str]) -> int:
 
 def read_recipe(path: Path) -> dict[str, Any] | None:
     """Return the recipe that a product holds, or None."""
-    if path.suffix == ".json":
-        return read_json(path).get("recipe")
+    match path.suffix:
+        case ".json":
+            return read_json(path).get("recipe")
+        case ".png":
+            return _load(read_text(path, "recipe"))
+        case ".html":
+            return _load(_read_page_recipe(path))
     from astropy.io import fits
 
     try:
         with fits.open(path) as hdus:
             return json.loads(str(hdus[TABLE].data["json"][0]))
     except (OSError, KeyError, ValueError):
+        return None
+
+
+def _read_page_stamp(path: Path) -> str | None:
+    """Return the digest that a page bears; None if it bears none or is not whole."""
+    with path.open("rb") as file:
+        found = re.search(rb'<meta name="darkroom-recipe" content="([0-9a-f]{32})">', file.read(PAGE_HEAD))
+        file.seek(max(0, file.seek(0, os.SEEK_END) - len(PAGE_END)))
+        return found[1].decode() if found and file.read() == PAGE_END else None
+
+
+def _read_page_recipe(path: Path) -> str:
+    found = re.search(rb'<script type="application/json" id="recipe">(.*?)</script>', path.read_bytes(), re.DOTALL)
+    return found[1].decode() if found else ""
+
+
+def _load(text: str | None) -> dict[str, Any] | None:
+    try:
+        return json.loads(text or "")
+    except ValueError:
         return None
 
 

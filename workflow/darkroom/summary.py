@@ -96,6 +96,10 @@ def _summarise(planned: Prepared, nights: Prepared, failed: bool, silent: list[J
         lines += [f"  ended: {nights.refusal}"] if nights.refusal else []
     for folder in sorted({str((results / path).parent) for path in nights.lights})[:MOST_WARNINGS]:
         lines.append(f"  lights: {folder}")
+    pages = [page for page in counts["pages"] if (results / page).exists()]
+    if len(pages) > MOST_WARNINGS:
+        pages = [*pages[: MOST_WARNINGS - 1], pages[-1]]
+    lines += [f"  look: {results / page}" for page in pages]
     lines.append(f"  report: {results / 'plan.txt'} (what each frame got and why), {results / 'frames.csv'}")
     return lines
 
