@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, Literal
 
 from darkroom.texts import make_printable
 
@@ -21,7 +21,7 @@ UNITS = {"electron": "e-", "adu": "ADU", "adu/s": "ADU/s"}
 class Range:
     """The scale of an axis: its type, ends and ticks; ``remark`` says what is unusual about it."""
 
-    type: str
+    type: Literal["linear", "log", "symlog"]
     domain: tuple[float, float]
     ticks: list[float] | None = None
     constant: float = 1.0
@@ -79,31 +79,34 @@ def name_series(names: Iterable[str], nameless: str = "none") -> dict[str, str]:
     return shown
 
 
-def choose_range(values: Sequence[float], include: Sequence[float] = (), log: bool | None = None) -> Range:
+def choose_range(values: Sequence[float], floor: float | None = None, reference: float | None = None) -> Range:
     """Return the scale on which all values are seen, and one that is far from the rest does not flatten it.
 
-    ``include`` are values that a linear scale shows as well, such as 0. Logarithmic (with a linear part about zero,
-    where there are values that have no logarithm) beyond a factor of 20, or where most values take up less than an
-    eighth of the range; ``log`` true or false has it so.
+    A linear scale begins at ``floor`` and shows ``reference`` as well. It is logarithmic (with a linear part about
+    zero, where there are values that have no logarithm) beyond a factor of 20, or where most values would take up less
+    than an eighth of it; one with a floor of 0, where the largest is 20 times the median.
     """
-    low, high = min(values), max(values)
-    spread = _measure_middle(values)
+    low, high, spread = min(values), max(values), _measure_middle(values)
     far_out = high - low > FAR_OUT * spread > 0
-    if low > 0:
+    if floor is not None:
+        wanted = high > FAR * abs(median(values)) > 0
+    elif low > 0:
         wanted = high / low > FAR or (far_out and high / low > 3)
-        if log or (wanted and log is None):
-            # what a chart of few values shows is never less than a factor of 1.5
-            grow = max(1.12, math.sqrt(1.5 * low / high))
-            ends = (low / grow, high * grow)
-            return Range("log", _tidy_ends(ends), find_log_ticks(*ends), remark="The scale is logarithmic.")
-    elif log is None and spread > 0 and high - low > FAR * spread:
-        constant = float(f"{max(spread, _measure_size(values) / 10):.1g}")
+    else:
+        wanted = high - low > FAR * spread > 0
+    if wanted and low > 0:
+        grow = 1.12
+        ends = (low / grow, high * grow)
+        return Range("log", _tidy_ends(*ends), find_log_ticks(*ends), remark="The scale is logarithmic.")
+    if wanted:
+        constant = float(f"{max(spread, median(map(abs, values)) / 10):.1g}")
         ends = (low - 0.3 * constant if low < 0 else low, high * 1.15 + 0.1 * constant)
         remark = f"The scale is logarithmic beyond {say_number(constant)}, and linear about 0."
-        return Range("symlog", _tidy_ends(ends), _find_symlog_ticks(*ends, constant), constant, remark)
-    low, high = min(low, *include, high), max(high, *include, low)
+        return Range("symlog", _tidy_ends(*ends), _find_symlog_ticks(*ends, constant), constant, remark)
+    shown = [value for value in (low, high, floor, reference) if value is not None]
+    low, high = min(shown), max(shown)
     margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
-    return Range("linear", _tidy_ends((low if low in include else low - margin, high + margin)))
+    return Range("linear", _tidy_ends(low if low == floor else low - margin, high + margin))
 
 
 def find_log_ticks(low: float, high: float) -> list[float]:
@@ -131,9 +134,5 @@ def _measure_middle(values: Sequence[float]) -> float:
     return tenths[-1] - tenths[0]
 
 
-def _measure_size(values: Sequence[float]) -> float:
-    return median(abs(value) for value in values)
-
-
-def _tidy_ends(ends: tuple[float, float]) -> tuple[float, float]:
-    return float(f"{ends[0]:.6g}"), float(f"{ends[1]:.6g}")
+def _tidy_ends(low: float, high: float) -> tuple[float, float]:
+    return float(f"{low:.6g}"), float(f"{high:.6g}")
