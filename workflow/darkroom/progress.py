@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import signal
 import sys
-import time
+from logging.handlers import QueueHandler
 from typing import Any, TextIO
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from darkroom.asked import give_up, lift_job_limit
-from darkroom.job import read_problems
-from darkroom.prepared import Job, Prepared
+from darkroom.live_progress import LiveProgress
+from darkroom.prepared import Prepared
 from darkroom.runs import Run, demand_working_folder
+from darkroom.standing import Standing, name_jobs, weigh_job
+from darkroom.steering import Steering
+from darkroom.terminal import is_live
 from darkroom.warm import WarmProcess
 
 MOST_WARNINGS = 12
 # How Snakemake, which then ends the run, tells an input that is gone before its job starts.
 MISSING = re.compile(r"^(.*) \(missing locally", re.MULTILINE)
-# What it says when it is told to end, by Ctrl-C or by SIGTERM: nothing is to be begun then.
-STOPPED = ("Terminating processes on user request", "Will exit after finishing currently running jobs")
-QUEUE = "SLURM run ID: "  # how the plugin for Slurm tells what it calls its jobs
 # What says nothing to an observer.
 CHATTER = ("Select jobs to execute...", "Assuming unrestricted shared filesystem usage.", "Reasons:")
-BATCHES = "calibrate_lights"  # how the rules of all batches begin, of which there may be thousands
+# What says nothing more where jobs are shown while they run.
+LIVE_CHATTER = (
+    "Building DAG of jobs...",
+    "Using shell:",
+    "Group jobs: inactive",
+    "Conda environments: ignored",
+    "Singularity containers: ignored",
+    "Job rate limit reached",
+)
+LIVE_EVENTS = (LogEvent.JOB_INFO, LogEvent.GROUP_INFO, LogEvent.RESOURCES_INFO)
+SUBMITTED = re.compile(r"Submitted (group |array )?job |Job \S+ has been submitted ")
+# How it says that no more jobs begin, and that those that ran have ended or are ended.
+ENDS = ("Exiting because a job execution failed", "Shutting down, ", "Terminating processes on user request")
+BATCHES = ("calibrate_lights", "preview_lights")  # how the rules of batches begin, of which there may be thousands
 
 
 def warn(nights: Prepared, stream: TextIO | None = None) -> None:
@@ -41,8 +54,9 @@ def warn(nights: Prepared, stream: TextIO | None = None) -> None:
 def follow(nights: Prepared, workflow: Any, warm: WarmProcess | None = None) -> ProgressHandler:
     """Have Snakemake's own log events printed as progress: what is done, how far, how long is left.
 
-    Nothing is printed where a logger plugin has the terminal. Where the settings say so, the run ends with the first
-    master that fails its certification. The warm process is stopped unless jobs run on this machine.
+    On a terminal that is a live block at its bottom, else a line after each job. Nothing is printed where a logger
+    plugin has the terminal. Where the settings say so, the run ends with the first master that fails its certification.
+    The warm process is stopped unless jobs run on this machine.
     """
     from snakemake.logging import logger
 
@@ -51,10 +65,26 @@ def follow(nights: Prepared, workflow: Any, warm: WarmProcess | None = None) -> 
     for handler in terminals:
         handler.addFilter(_is_worth_reading)
     progress = ProgressHandler(nights, silent=not terminals, run=Run(nights, workflow), warm=warm)
+    plugins = any(isinstance(handler, QueueHandler) for handler in logger.handlers)
+    if terminals and not plugins and _wants_display(terminals[0], workflow):
+        progress.use_display(terminals[0])
     logger.addHandler(progress)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, progress.stop)
     return progress
+
+
+def _wants_display(terminal: Any, workflow: Any) -> bool:
+    """Whether a live block is of use: on a terminal, and where nobody asked for less of progress, or for all there is.
+
+    Snakemake's option --debug hands the terminal to jobs.
+    """
+    from snakemake.settings.enums import Quietness
+
+    asked = workflow.output_settings
+    if asked.verbose or asked.debug_dag or {Quietness.ALL, Quietness.PROGRESS} & set(asked.quiet or ()):
+        return False
+    return is_live(terminal.stream) and not getattr(workflow.execution_settings, "debug", False)
 
 
 def _is_worth_reading(record: logging.LogRecord) -> bool:
@@ -72,18 +102,15 @@ def count_jobs(stats: dict[str, int]) -> str:
     """Return how many jobs of each rule there are as a table, like Snakemake's but for the batches of lights."""
     counts: dict[str, int] = {}
     for rule, count in stats.items():
-        name = BATCHES if rule.startswith(f"{BATCHES}_") else rule
+        name = next((batches for batches in BATCHES if rule.startswith(f"{batches}_")), rule)
         counts[name] = counts.get(name, 0) + count
     width = max(len("job"), *map(len, counts))
     rows = [("job", "count"), ("-" * width, "-----"), *((name, str(count)) for name, count in counts.items())]
     return "\n".join(["Job stats:", *(f"{name:{width}}  {count:>5}" for name, count in rows), ""])
 
 
-class ProgressHandler(logging.Handler):
-    """Turns Snakemake's job events into a line after each job.
-
-    The time left is the time so far times the frames still to be read over the frames read.
-    """
+class ProgressHandler(Steering):
+    """Shows what Snakemake's job events come to: in a live block if it may use one, else in a line after each job."""
 
     def __init__(
         self,
@@ -93,101 +120,84 @@ class ProgressHandler(logging.Handler):
         run: Run | None = None,
         warm: WarmProcess | None = None,
     ):
-        super().__init__()
-        self.jobs = {f"{nights.results}/{product}": job for job in nights.jobs.values() for product in job.products}
+        super().__init__(nights, run, warm)
         self.stream = stream or sys.stderr
         self.silent = silent
-        self.run = run
-        self.warm = warm
-        self.ends_at_failure = nights.if_failed == "stop"
-        self.by_number: dict[int, Job] = {}
-        self.failed: list[Job] = []
-        self.read = 0
-        self.stopped = False
-        self.started = time.monotonic()
-        self.to_do = sum(job.weight for job in nights.jobs.values() if job.due)
+        due = [job for job in nights.jobs.values() if job.due]
+        self.standing = Standing(sum(map(weigh_job, due)))
+        self.names = name_jobs(due)
+        self.colour: bool | None = None  # of the live block, if there may be one
+        self.live: LiveProgress | None = None
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Follow what Snakemake does; an error here must not end one of its threads, or it would wait for ever."""
-        try:
-            self.follow(record)
-        except Exception:  # as handlers of logging do, which prints it
-            self.handleError(record)
+    @property
+    def read(self) -> float:
+        """The work that was done, in raw frames read."""
+        return self.standing.read
 
-    def follow(self, record: logging.LogRecord) -> None:
-        """Remember a job that starts; print a line when it ends."""
-        event = getattr(record, "event", None)
-        if self.run:
-            self._steer(self.run, event, record)
-        self.stopped |= str(record.msg).startswith(STOPPED)
-        if event == LogEvent.JOB_INFO:
-            product = next(iter(record.__dict__["output"]), "")
-            job = self.jobs.get(str(product))
-            if job:
-                self.by_number[record.__dict__["jobid"]] = job
+    def use_display(self, terminal: Any) -> None:
+        """Show a live block once jobs start, and have the terminal's handler leave out what that tells."""
+        terminal.nocolor = terminal.nocolor or bool(os.environ.get("NO_COLOR"))  # which Snakemake does not heed
+        self.colour = not terminal.nocolor
+        terminal.addFilter(self._is_news)
+
+    def _is_news(self, record: logging.LogRecord) -> bool:
+        """Whether a record tells more than the block does; in a dry run, which has none, all do."""
+        if record.levelno != logging.INFO or self.run is None or self.run.workflow.dryrun:
+            return True
+        text = str(record.msg)
+        ignored = text.startswith(LIVE_CHATTER) or SUBMITTED.match(text)
+        return getattr(record, "event", None) not in LIVE_EVENTS and not ignored
+
+    def follow(self, event: LogEvent | None, record: logging.LogRecord) -> None:
+        """Note a job that starts and one that ends, and show it."""
+        super().follow(event, record)
+        said = record.__dict__
+        if event == LogEvent.RUN_INFO:
+            self.standing.total = said["stats"].get("total", 0)
+            self._begin_display()
+        elif event == LogEvent.JOB_INFO and said["jobid"] in self.by_number:
+            job = self.by_number[said["jobid"]]
+            self.standing.start_job(said["jobid"], self.names.get(job.name, job.message))
         elif event == LogEvent.JOB_FINISHED:
-            job = self.by_number.pop(record.__dict__["job_id"], None)
-            if job:
-                self.read += job.weight
+            finished = self.by_number.pop(said["job_id"], None)
+            self.standing.end_job(said["job_id"], weigh_job(finished) if finished else 0.0)
+        elif event == LogEvent.JOB_ERROR:
+            self.standing.fail_job(said["jobid"])
         elif record.levelno >= logging.ERROR and "MissingOutput" not in record.getMessage():
             for path in MISSING.findall(record.getMessage()):
                 print(f"darkroom: {path}: gone since the plan was made; run snakemake again", file=self.stream)
-        elif event == LogEvent.PROGRESS and not self.silent:
-            done, total = record.__dict__["done"], record.__dict__["total"]
-            print(self._say(done, total), file=self.stream, flush=True)
+        elif event == LogEvent.PROGRESS:
+            self.standing.done, self.standing.total = said["done"], said["total"]
+            if not self.silent and not self.is_live:
+                print(self.standing.say_progress(), file=self.stream, flush=True)
+        self.standing.ending = self.stopped
+        if str(record.msg).startswith(ENDS) or (event == LogEvent.PROGRESS and said["done"] == said["total"]):
+            self.end_display()
 
-    def _steer(self, run: Run, event: LogEvent | None, record: logging.LogRecord) -> None:
-        """Have the run follow what Snakemake does."""
-        if event == LogEvent.WORKFLOW_STARTED:
-            lift_job_limit(run.workflow)  # known only now, after parsing, and read as soon as the graph is there
-        elif event == LogEvent.RUN_INFO:
-            run.begin(record.__dict__["stats"])
-            if self.warm and not run.workflow.local_exec:
-                self.warm.stop()
-        elif event == LogEvent.JOB_ERROR:
-            self._take_note(run, record.__dict__["jobid"])
-        elif str(record.msg).startswith(QUEUE):
-            run.queue = str(record.msg).removeprefix(QUEUE).strip()
+    @property
+    def is_live(self) -> bool:
+        """Whether the live block is there."""
+        return self.live is not None and not self.live.failed
 
-    def _take_note(self, run: Run, number: int) -> None:
-        """Remember a job that failed. What said why would say it again: it is not tried once more."""
-        job = self.by_number.get(number)
-        if job is None:
+    def _begin_display(self) -> None:
+        """Show the live block, if it may be used and jobs are about to start."""
+        if self.colour is None or self.live or self.run is None or self.run.hold is None:
             return
-        self.failed.append(job)
-        problems = read_problems(run.results / job.log)
-        if problems:
-            give_up(run.workflow, number)
-        if self.ends_at_failure and job.kind == "certify_master" and problems:
-            run.workflow.scheduler.keepgoing = False  # what runs still ends, nothing else begins
+        try:
+            live = LiveProgress(self.standing, self.colour)
+        except (ImportError, OSError):  # no such library here, or no more files: lines will do
+            return
+        live.begin()
+        self.live = live
 
-    def list_silent(self) -> list[Job]:
-        """Return the jobs that failed, and did not say why; not those of a group that waited for another member."""
-        if self.run is None:
-            return []
-        results = self.run.results
-        failed = {job.name: job for job in self.failed if all((results / path).exists() for path in job.needs)}
-        return [job for job in failed.values() if not read_problems(results / job.log) and not job.is_made(results)]
+    def end_display(self) -> None:
+        """Remove the live block, if there is one, and leave a line in its place."""
+        live, self.live, self.colour = self.live, None, None
+        if live and not live.failed:
+            live.end()
+            print(self.standing.say_end(), file=self.stream, flush=True)
 
-    def stop(self, number: int, frame: Any) -> None:
-        """Note Ctrl-C and pass it on: asyncio, which Snakemake starts now and then, loses one that comes just then."""
-        self.stopped = True
-        signal.default_int_handler(number, frame)
-
-    def _say(self, done: int, total: int) -> str:
-        elapsed = time.monotonic() - self.started
-        text = f"{done} of {total} jobs done ({100 * done // total} %), {say_time(elapsed)} so far"
-        left = self.to_do - self.read
-        if self.read and left > 0:
-            text += f", about {say_time(elapsed * left / self.read)} left"
-        return text
-
-
-def say_time(seconds: float) -> str:
-    """Return a length of time as a person says it: 12 s, 3 min 20 s, 2 h 5 min."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    def close(self) -> None:
+        """Leave the terminal as it was; Snakemake closes its handlers at its end, however it comes."""
+        self.end_display()
+        super().close()
