@@ -1,0 +1,195 @@
+"""Sky grid: lines of right ascension and declination over a picture, where its header tells where it points.
+
+Headers are as astrometry programs and observers leave them. What a grid needs is copied out of them, number by number;
+what makes no sense gives no grid.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from contextlib import suppress
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from astropy.io import fits
+from astropy.visualization.wcsaxes import WCSAxes
+from astropy.wcs import WCS
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+
+matplotlib.rcdefaults()  # whatever the observer has set for plots of another kind
+
+DPI = 100
+MARGIN = 18  # pixels around the lines, for what they are labelled with
+SMALLEST_SIDE = 96  # pixels of a picture that has room for labels
+SMALLEST, LARGEST = 1.0, 90 * 3600.0  # seconds of arc from corner to corner, of a field that gets a grid
+LINE = {"color": "white", "alpha": 0.45, "linewidth": 0.6}
+SYSTEMS = ("ICRS", "FK5", "FK4", "FK4-NO-E")
+# Pixels to the sky (FITS Standard 4.0, 8; SIP: Shupe et al. 2005), by numbers.
+_NUMBERS = re.compile(
+    r"CRVAL[12]|CRPIX[12]|CDELT[12]|CROTA[12]|(CD|PC)[12]_[12]|PV[12]_([0-9]|[123][0-9])"
+    r"|LONPOLE|LATPOLE|EQUINOX|[AB]_[0-9]_[0-9]"
+)
+HIGHEST_ORDER = 9  # of SIP
+
+Levels = NDArray[np.uint8]
+Cards = tuple[tuple[str, Any], ...]
+
+
+def draw_grid(levels: Levels, header: fits.Header, shown: tuple[int, int]) -> Levels:
+    """Return a picture with lines of right ascension and declination; as it is, if the header tells of no such place.
+
+    Parameters
+    ----------
+    levels : array of uint8, shape (rows, columns) or (rows, columns, 3)
+        The picture, the image's first row first.
+    header : Header
+        That of the image, of any quality.
+    shown : tuple of int
+        How many rows and columns of the image the picture shows.
+    """
+    cards = read_sky_cards(header)
+    if cards is None or min(levels.shape[:2]) < SMALLEST_SIDE:
+        return levels
+    lines = _draw_lines(cards, shown, levels.shape[:2])
+    if lines is None:
+        return levels
+    colour, share = lines
+    if levels.ndim == 3:
+        colour, share = colour[..., None], share[..., None]
+    # as Porter and Duff have it, "over", with what is drawn multiplied by its share already
+    return (colour + levels * (255 - share) // 255).clip(0, 255).astype(np.uint8)
+
+
+def read_sky_cards(header: fits.Header) -> Cards | None:
+    """Return the cards that tell where each pixel lies on the sky, checked; None if they do not."""
+    types = [_read(header, f"CTYPE{axis}") for axis in (1, 2)]
+    if not all(isinstance(each, str) and len(each) <= 12 for each in types):
+        return None
+    types = [each.strip().upper() for each in types]
+    if sorted(each[:4].rstrip("-") for each in types) != ["DEC", "RA"] or types[0][4:] != types[1][4:]:
+        return None
+    cards: dict[str, Any] = {"CTYPE1": types[0], "CTYPE2": types[1], "CUNIT1": "deg", "CUNIT2": "deg"}
+    for axis in (1, 2):
+        unit = _read(header, f"CUNIT{axis}")
+        if unit is not None and str(unit).strip().casefold() not in ("", "deg", "degree", "degrees"):
+            return None
+    for keyword in dict.fromkeys(header):
+        if _NUMBERS.fullmatch(keyword):
+            value = _read(header, keyword)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                return None
+            cards[keyword] = float(value)
+    system = _read(header, "RADESYS")
+    if isinstance(system, str) and system.strip().upper() in SYSTEMS:
+        cards["RADESYS"] = system.strip().upper()
+    if types[0].endswith("-SIP"):
+        for name in ("A_ORDER", "B_ORDER"):
+            order = _read(header, name)
+            if isinstance(order, bool) or not isinstance(order, int) or not 0 <= order <= HIGHEST_ORDER:
+                return None
+            cards[name] = order
+    if not {"CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2"} <= cards.keys():
+        return None
+    return tuple(sorted(cards.items()))
+
+
+def _read(header: fits.Header, keyword: str) -> Any:
+    with suppress(fits.VerifyError, ValueError):
+        return header.get(keyword)
+    return None
+
+
+@lru_cache(maxsize=8)
+def _draw_lines(cards: Cards, shown: tuple[int, int], shape: tuple[int, int]) -> tuple[Any, Any] | None:
+    """Return colour (times share) and share of the lines, 0 to 255, in the order of the image's rows; or None.
+
+    The same for lights that point at the same place by their headers.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that are nearly right
+            with np.errstate(all="ignore"):
+                wcs = WCS(fits.Header(dict(cards)), fix=False)
+                return _paint(wcs, shown, shape) if _is_sound(wcs, shown) else None
+    except Exception:  # whatever WCSLIB, astropy or matplotlib makes of such numbers: the picture goes without
+        return None
+
+
+def _is_sound(wcs: WCS, shown: tuple[int, int]) -> bool:
+    """Return whether pixels lie on the sky, side by side, in a field that can be a camera's, and are found again."""
+    rows, columns = shown
+    matrix = wcs.pixel_scale_matrix
+    if not (np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 1e-6 * np.prod(np.linalg.norm(matrix, axis=1))):
+        return False
+    corners = np.array([[0, 0], [columns, rows], [columns, 0], [0, rows], [columns / 2, rows / 2]]) - 0.5
+    places = wcs.all_pix2world(corners, 0)
+    if not (np.isfinite(places).all() and (np.abs(places[:, wcs.wcs.lat]) <= 90).all()):
+        return False
+    back = wcs.wcs_world2pix(wcs.wcs_pix2world(corners, 0), 0)
+    long, lat = np.radians(places[:, wcs.wcs.lng]), np.radians(places[:, wcs.wcs.lat])
+    points = np.stack([np.cos(lat) * np.cos(long), np.cos(lat) * np.sin(long), np.sin(lat)], axis=1)
+    apart = np.degrees([math.dist(points[0], points[1]), math.dist(points[2], points[3])]) * 3600
+    return bool((np.abs(back - corners) < 1).all() and (apart > SMALLEST).all() and (apart < LARGEST).all())
+
+
+def _paint(wcs: WCS, shown: tuple[int, int], shape: tuple[int, int]) -> tuple[Any, Any]:
+    """Return what WCSAxes draws of a grid over so many pixels of the image, in a picture of this shape."""
+    canvas, axes = _make_canvas(shape)
+    axes.reset_wcs(wcs)
+    axes.coords.frame.set_linewidth(0)
+    for length, side, limit in zip(shown, shape, (axes.set_ylim, axes.set_xlim), strict=True):
+        edge = MARGIN * length / side
+        limit(edge - 0.5, length - edge - 0.5)
+    right_ascension, declination = (axes.coords[axis] for axis in (wcs.wcs.lng, wcs.wcs.lat))
+    right_ascension.set_separator(("h", "m", "s"))  # as plain text; raised letters would take as long as all the rest
+    declination.set_separator(("°", "'", '"'))
+    along_x, along_y = np.abs(wcs.pixel_scale_matrix[wcs.wcs.lng])
+    upright = along_x >= along_y
+    for coordinate, below in ((right_ascension, upright), (declination, not upright)):
+        coordinate.set_auto_axislabel(False)
+        coordinate.set_ticks_visible(False)
+        coordinate.set_ticklabel(
+            color="white",
+            fontproperties=_find_font(),
+            path_effects=[withStroke(linewidth=2, foreground="black")],
+            rotation="horizontal" if below else "vertical",
+            pad=1,
+            exclude_overlapping=True,
+        )
+        coordinate.set_ticklabel_position("b" if below else "l")
+        coordinate.grid(**LINE)
+    canvas.draw()
+    drawn = np.asarray(canvas.buffer_rgba())[::-1]
+    share = drawn[..., 3].astype(np.int32)
+    return drawn[..., 0] * share // 255, share
+
+
+@lru_cache(maxsize=2)
+def _make_canvas(shape: tuple[int, int]) -> tuple[FigureCanvasAgg, WCSAxes]:
+    """Return an empty canvas of so many rows and columns with axes that reach nearly to its edges.
+
+    To make them takes as long as to draw a grid.
+    """
+    figure = Figure(figsize=(shape[1] / DPI, shape[0] / DPI), dpi=DPI)
+    canvas = FigureCanvasAgg(figure)
+    figure.patch.set_alpha(0)
+    across, up = MARGIN / shape[1], MARGIN / shape[0]
+    axes = WCSAxes(figure, [across, up, 1 - 2 * across, 1 - 2 * up], aspect="auto")
+    figure.add_axes(axes)
+    axes.patch.set_alpha(0)
+    return canvas, axes
+
+
+@cache
+def _find_font() -> FontProperties:
+    """Return the font that comes with matplotlib, whatever others there are."""
+    return FontProperties(fname=str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size=7)
