@@ -179,6 +179,16 @@ def minutes_of(job):
     return lambda wildcards, attempt: estimate_minutes(job, NIGHTS.cosmic_rays) * 2 ** (attempt - 1)
 
 
+def page_memory_mb(wildcards, threads, attempt):
+    """A resource function: the megabytes of the job that makes a page."""
+    return memory_mb_of(find_page(wildcards))(wildcards, threads, attempt)
+
+
+def page_minutes(wildcards, attempt):
+    """A resource function: the minutes that the job which makes a page is given."""
+    return minutes_of(find_page(wildcards))(wildcards, attempt)
+
+
 def group_of(product):
     """A function for `group`: what is submitted together with the job that makes a product; nothing in a local run."""
     return (lambda wildcards: find_job(wildcards, product).group or None) if SUBMITS else None

@@ -27,7 +27,7 @@ from tests.bench.night import NIGHTS, Night, write_night
 from tests.bench.report import describe_machine
 from tests.bench.rules import ask_rules
 from tests.bench.timed import measure
-from tests.running import REPOSITORY
+from tests.running import REPOSITORY, UNSEEN
 
 DRY_RUNS = 3
 MOST_FUNCTIONS = 12
@@ -91,10 +91,12 @@ def describe_job(nights: Prepared, job: Job, threads: int) -> dict[str, Any]:
             "recipe": [str(results / job.recipe)],
             "frames": job.frames,
             "masters": [str(results / path) for path in job.masters],
+            "products": [str(results / path) for path in job.shows],
         },
         "output": [str(results / path) for path in job.products],
+        "names": ["page", "table"] if job.kind == "make_report" else [],
         "log": str(results / job.log),
-        "params": {"warn_only": nights.if_failed == "warn"},
+        "params": {"warn_only": nights.if_failed == "warn", "results": str(results)},
         "threads": threads,
     }
 
@@ -151,7 +153,7 @@ def draw_up_budget(night: Night, folder: Path, cores: int) -> list[str]:
     darkroom = enter_darkroom(raw, cores)
     run = measure(darkroom.prepare(place), place, place / "run.log")
     begun = time.time() - run.seconds
-    nights = prepare({"raw": str(raw), "results": str(place / "results")})
+    nights = prepare({"raw": str(raw), "results": str(place / "results"), **UNSEEN})
     spans = read_spans(nights, begun)
     dry = [Path(tempfile.mkdtemp(prefix="dry-", dir=folder)) for _ in range(DRY_RUNS)]
     planned = [time_planning(darkroom.prepare(each), raw, each)[0] for each in dry]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.bench.night import Night
-from tests.running import REPOSITORY, find_lights, read_header, read_image
+from tests.running import REPOSITORY, UNSEEN_FILE, find_lights, read_header, read_image
 
 DARKROOM = "darkroom"
 FLOOR = "floor"
@@ -56,9 +56,9 @@ def choose_competitors(
 
 
 def enter_darkroom(raw: Path, cores: int, overlay: Path | None = None) -> Competitor:
-    """Return Darkroom with its default settings, or with an overlay of them."""
+    """Return Darkroom with its default settings, or with an overlay of them; without previews and pages."""
     command = [sys.executable, "-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), "--cores", str(cores)]
-    command += ["--configfile", str(overlay)] if overlay else []
+    command += ["--configfile", str(UNSEEN_FILE), *([str(overlay)] if overlay else [])]
     command += ["--config", f"raw={raw}", "results=results"]
     name = f"{DARKROOM} {overlay.stem}" if overlay else DARKROOM
     return Competitor(name, lambda folder: command, lambda folder: find_lights(folder / "results"), read_darkroom)

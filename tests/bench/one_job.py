@@ -75,9 +75,12 @@ def run_script(job):
         end = start + len(paths)
         files._set_name(name, start, end=None if name == "recipe" else end)
         start = end
+    products = OutputFiles(job["output"])
+    for number, name in enumerate(job["names"]):
+        products._set_name(name, number)
     snakemake = Snakemake(
         input_=files,
-        output=OutputFiles(job["output"]),
+        output=products,
         params=Params(fromdict=job["params"]),
         wildcards=Wildcards(),
         threads=job["threads"],

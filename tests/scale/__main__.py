@@ -60,7 +60,7 @@ def call(folder: Path, *args: str, lights: int | None = None) -> Measurement:
     found = measure([*command, "--config", *config], folder, folder / "printed.log")
     if lights is not None:
         jobs = re.findall(r"^Job \d+: \S*/lights: (.*)$", (folder / "printed.log").read_text(), re.MULTILINE)
-        named = sum(len(job.split(", ")) for job in jobs)
+        named = sum(name.endswith(".fits") for job in jobs for name in job.split(", "))
         assert named == lights, f"{named} lights named, not {lights}; see {folder}/printed.log"
     return found
 

@@ -1,6 +1,8 @@
 """Products that bear the right stamps and hold nothing, so that a great many nights are reduced in a minute."""
 
 import json
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,21 @@ def _make_stub(recipe: dict[str, Any], digest: str) -> bytes:
         figures = {recipe["kind"]: {"value": 1.5, "error": 0.1, "pairs": 4}}
     elif recipe["kind"] == "certificate":
         figures = {"verdict": "passed", "failures": [], "figures": {"residual": 0.1}}
+    elif recipe["kind"] in ("preview", "pair"):
+        return _make_picture(digest)
+    elif recipe["kind"] in ("night", "trends"):
+        return f'<meta name="darkroom-recipe" content="{digest}">\n</html>\n'.encode()
     else:
         cards = ["SIMPLE  =                    T", "BITPIX  =                    8", "NAXIS   =                    0"]
         text = "".join(card.ljust(80) for card in [*cards, f"{STAMP:8}= '{digest}'", "END"])
         return text.ljust(BLOCK).encode()
     return json.dumps({STAMP: digest, **figures}).encode()
+
+
+def _make_picture(digest: str) -> bytes:
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)), (b"tEXt", f"{STAMP}\0{digest}".encode())]
+    chunks += [(b"IDAT", zlib.compress(b"\0\0")), (b"IEND", b"")]
+    packed = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from darkroom.fingerprints import fingerprint_script
+from darkroom.picture_recipes import SCRIPTS as SHOWING
 from darkroom.recipes import SCRIPTS
 from tests.unit.builders import write_raw
 
@@ -40,6 +41,7 @@ PLANNER |= {
     "placing",
 }
 PLANNER |= {"health", "clocks", "pixel_kinds"}
+PLANNER |= {"plan_pictures", "picture_recipes", "night_story"}
 PLANNER |= {
     "surroundings",
     "resources",
@@ -94,18 +96,31 @@ def test_planning_loads_no_heavy_library(tmp_path):
     assert loaded & HEAVY == set()
 
 
-def test_scripts_load_nothing_of_the_planner_and_nothing_their_fingerprint_does_not_cover():
-    scripts = sorted((ROOT / "scripts").glob("*.py"))
-    assert {path.name for path in scripts} >= set(SCRIPTS.values())
-    modules = sorted({module for path in scripts for module in imports_of(path.read_text())})
-    loaded = {name.split(".")[1] for name in run_fresh(f"import {', '.join(modules)}") if name.startswith("darkroom.")}
-    assert {"combine", "calibrate", "products", "cards"} <= loaded
-    assert (
-        run_fresh(f"import {', '.join(modules)}") & HEAVY == set()
-    )  # what few jobs need is imported where it is needed
+def load_scripts(names):
+    """All modules that the scripts of these names import."""
+    texts = [(ROOT / "scripts" / name).read_text() for name in names]
+    modules = sorted({module for text in texts for module in imports_of(text)})
+    return run_fresh(f"import {', '.join(modules)}")
+
+
+def test_every_script_makes_products_or_what_shows_them():
+    scripts = {path.name for path in (ROOT / "scripts").glob("*.py")}
+    assert scripts == {*SCRIPTS.values(), *SHOWING.values(), "share_light.py"}
+
+
+@pytest.mark.parametrize("scripts", [SCRIPTS, SHOWING], ids=["products", "pictures"])
+def test_scripts_load_nothing_of_the_planner_and_nothing_their_fingerprint_does_not_cover(scripts):
+    modules = load_scripts(scripts.values())
+    loaded = {name.split(".")[1] for name in modules if name.startswith("darkroom.")}
+    assert {"products", "stamps", "job"} <= loaded
     assert loaded & PLANNER == set()
-    covered = {name for script in SCRIPTS.values() for name in fingerprint_script(script)}
-    assert {f"darkroom.{name}" for name in loaded} <= covered
+    covered = {name for script in scripts.values() for name in fingerprint_script(script)}
+    assert {f"darkroom.{name}" for name in loaded} - {"darkroom.__init__"} <= covered
+
+
+def test_scripts_that_make_products_load_no_heavy_library():
+    """What few jobs need is imported where it is needed."""
+    assert load_scripts(SCRIPTS.values()) & (HEAVY | {"PIL", "sep", "altair"}) == set()
 
 
 def reach(path, seen):
@@ -124,7 +139,7 @@ def reach(path, seen):
     return seen
 
 
-@pytest.mark.parametrize("script", sorted(SCRIPTS.values()))
+@pytest.mark.parametrize("script", sorted({*SCRIPTS.values(), *SHOWING.values()}))
 def test_fingerprint_covers_a_script_and_all_that_it_reaches(script):
     expected = reach(ROOT / "scripts" / script, set()) | {f"scripts.{script.removesuffix('.py')}"}
     assert set(fingerprint_script(script)) - {"darkroom.__init__"} == expected

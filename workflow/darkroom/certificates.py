@@ -138,4 +138,7 @@ def set_aside(results: Path, masters: list[str]) -> list[str]:
             target.parent.mkdir(parents=True, exist_ok=True)
             (results / path).replace(target)
             moved.append(str(target))
+            picture = (results / path).with_suffix(".png")
+            if picture.exists():
+                picture.replace(target.with_suffix(".png"))
     return moved

@@ -214,9 +214,7 @@ class _JobMaker:
         return job
 
     def show_trends(self, page: TrendsPage) -> Job:
-        others = {path for path, _ in page.others}
-        figures = [one["path"] for one in [*page.recipe["certificates"], *page.recipe["measurements"]]]
-        return self._make_job("make_trends", page, [], [path for path in figures if path not in others])
+        return self._make_job("make_trends", page, [], page.needs)
 
     def _make_job(self, kind: str, item: Any, frames: list[Frame], needs: list[str]) -> Job:
         shown = isinstance(item, Preview | Pair | NightPage | TrendsPage)

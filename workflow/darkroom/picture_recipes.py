@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from darkroom.certificates import Certificate
@@ -29,8 +30,11 @@ PICTURE_LIBRARIES = ("astropy", "matplotlib", "numpy", "pillow", "sep")
 PAGE_LIBRARIES = ("altair", "igraph", "itables", "jinja2", "vl-convert-python")
 
 
-def write_picture_recipes(plan: Plan, settings: dict[str, Any]) -> None:
-    """Give previews, pairs and pages their recipes and digests; lights and masters have theirs."""
+def write_picture_recipes(plan: Plan, settings: dict[str, Any], others: Iterable[tuple[str, str]] = ()) -> None:
+    """Give previews, pairs and pages their recipes and digests; lights and masters have theirs.
+
+    ``others`` are paths and stamps of figures of nights that are not planned now, for the page of all nights.
+    """
     for preview in plan.previews:
         preview.recipe = _describe_preview(preview, settings)
         preview.digest = digest_recipe(preview.recipe)
@@ -48,7 +52,9 @@ def write_picture_recipes(plan: Plan, settings: dict[str, Any]) -> None:
             page.recipe = _describe_night(page, plan, measured[page.night], settings)
         else:
             certificates = [one for one in made if isinstance(one, Certificate)]
-            page.recipe = _describe_trends(page, certificates, [one for night in measured.values() for one in night])
+            figures = [one for night in measured.values() for one in night]
+            page.needs = [*(one.path for one in certificates), *(one["path"] for one in figures)]
+            page.recipe = _describe_trends(page, certificates, figures, others)
         page.recipe["title"] = settings["report"]["title"]
         page.digest = digest_recipe(page.recipe)
 
@@ -93,18 +99,30 @@ def _describe_night(
 
 
 def _describe_trends(
-    page: TrendsPage, certificates: list[Certificate], measured: list[dict[str, Any]]
+    page: TrendsPage,
+    certificates: list[Certificate],
+    measured: list[dict[str, Any]],
+    others: Iterable[tuple[str, str]],
 ) -> dict[str, Any]:
-    planned = [{"path": one.path, "digest": one.digest} for one in certificates]
-    others = [{"path": path, "digest": digest} for path, digest in page.others]
+    others = [(path, stamp) for path, stamp in others if path not in page.needs]
+    known = [(one.path, one.digest) for one in certificates]
+    known += [(path, stamp) for path, stamp in others if "/certificates/" in path]
+    unplanned = [_describe_other(path, stamp) for path, stamp in others if "/certificates/" not in path]
     return {
         "product": page.path,
         "kind": "trends",
-        "certificates": sorted([*planned, *others], key=lambda one: one["path"]),
-        "measurements": measured,
+        "certificates": [{"path": path, "digest": digest} for path, digest in sorted(known)],
+        "measurements": sorted([*measured, *unplanned], key=lambda one: one["path"]),
         "templates": fingerprint_templates(),
         **_describe_tools("trends", PAGE_LIBRARIES),
     }
+
+
+def _describe_other(path: str, stamp: str) -> dict[str, Any]:
+    """Return what is known of a measurement whose frames are not planned."""
+    night, setup, name = path.split("/")
+    told = {"night": night, "setup": setup, "quantity": name.removesuffix(".json"), "path": path, "digest": stamp}
+    return told | {"header": None, "config": None, "gain": None}
 
 
 def _refer(item: Light | Master, settings: dict[str, Any]) -> dict[str, Any]:

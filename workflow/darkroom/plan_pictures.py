@@ -74,12 +74,17 @@ class NightPage:
         """The table of its lights, below results."""
         return f"{self.night}/lights.csv"
 
+    @property
+    def companions(self) -> list[str]:
+        """What is made with the page, and bears no stamp of its own."""
+        return [self.table]
+
 
 @dataclass
 class TrendsPage:
-    """The page of all nights; ``others`` are figures of nights that are not planned now, path and digest."""
+    """The page of all nights; ``needs`` are the figures, below results, that it is made of and that are planned."""
 
-    others: list[tuple[str, str]] = field(default_factory=list)
+    needs: list[str] = field(default_factory=list)
     recipe: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
     path: str = "trends.html"

@@ -59,7 +59,7 @@ def prepare(config: dict[str, Any], submits: bool = False) -> Prepared:
     stamps = read_json(results / CACHE / "stamps.json")
     known = dict(stamps)
     products = Products(results, stamps)
-    write_picture_recipes(plan, settings)
+    write_picture_recipes(plan, settings, products.find_figures(plan.nights) if plan.nights and plan.pages else [])
     plan.remarks += [*_remark(plan, raw, products, settings), *findings.list_notes(plan)]
     reasons = products.explain_all(plan.list_all())
     if submits:

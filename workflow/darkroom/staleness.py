@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from darkroom.recipe_changes import compare_recipes
-from darkroom.stamps import StampCache, digest_recipe, read_recipe
+from darkroom.stamps import REFUSED, StampCache, digest_recipe, read_recipe
 from darkroom.whole_files import write_whole
 
 RECIPES = ".recipes"
@@ -44,13 +44,19 @@ class Products:
         """Return the stamp and the status of a product; both None where there is none."""
         return self.stamps.find(f"{self.results}/{path}", path)
 
+    def find_item(self, item: Planned) -> tuple[str | None, os.stat_result | None]:
+        """Return the stamp and the status of what is planned; no stamp where something that belongs to it is gone."""
+        stamp, status = self.find(item.path)
+        whole = all(self.find(path)[1] is not None for path in getattr(item, "companions", ()))
+        return stamp if whole else None, status
+
     def exists(self, path: str) -> bool:
         """Whether there is a product, whatever it was made by."""
         return self.find(path)[1] is not None
 
     def is_fresh(self, item: Planned) -> bool:
         """Whether the product is there and was made by the very recipe of the plan."""
-        return self.find(item.path)[0] == item.digest
+        return self.find_item(item)[0] == item.digest
 
     def find_leftovers(self, wanted: set[str], nights: Iterable[str] = ()) -> list[str]:
         """Return the products of earlier plans that nothing makes now, of these nights only if there are any."""
@@ -58,6 +64,17 @@ class Products:
         folders = sorted(nights) or ["[0-9]*"]
         found = [path for night in folders for kind in kinds for path in self.results.glob(f"{night}/*/{kind}")]
         return sorted({str(path.relative_to(self.results)) for path in found} - wanted)
+
+    def find_figures(self, nights: set[str]) -> list[tuple[str, str]]:
+        """Return paths and stamps of certificates and measurements of other nights than these, left by earlier runs."""
+        found = []
+        for folder in sorted(self.results.glob("????-??-??")):
+            if folder.name not in nights:
+                for path in sorted([*folder.glob("*/certificates/*.json"), *folder.glob("*/*.json")]):
+                    stamp = self.find(str(path.relative_to(self.results)))[0]
+                    if stamp and not path.name.endswith(REFUSED):
+                        found.append((str(path.relative_to(self.results)), stamp))
+        return found
 
     def explain_all(self, items: Sequence[Planned]) -> dict[str, str]:
         """Return for each product why it is stale, nothing where it is fresh.
@@ -67,7 +84,7 @@ class Products:
         reasons: dict[str, str] = {}
         explained = 0
         for item in items:
-            stamp, status = self.find(item.path)
+            stamp, status = self.find_item(item)
             if stamp == item.digest:
                 reasons[item.path] = ""
             elif status is None:
@@ -82,7 +99,7 @@ class Products:
     def _compare(self, item: Planned, stamp: str | None) -> str:
         old = read_recipe(self.results / item.path) if stamp else None
         if old is None:
-            return "bears no recipe"
+            return "bears no recipe, or is not whole"
         return "; ".join(dict.fromkeys(compare_recipes(old, item.recipe))) or "its recipe and its stamp differ"
 
     def settle(self, name: str, items: Sequence[Planned], content: Any) -> tuple[str, bool]:
@@ -117,11 +134,11 @@ class Products:
 
     def _find_dated(self, item: Planned) -> tuple[str | None, os.stat_result | None]:
         """Return a product's stamp and status. One from the future is of now: else Snakemake fails what follows it."""
-        stamp, status = self.find(item.path)
+        stamp, status = self.find_item(item)
         if status and status.st_mtime_ns > time.time_ns():
             os.utime(self.results / item.path)
             self.stamps.forget(item.path)
-            stamp, status = self.find(item.path)
+            stamp, status = self.find_item(item)
         return stamp, status
 
 

@@ -16,6 +16,7 @@ STAMP = "RECIPE"  # the primary header's card: the recipe's digest
 TABLE = "RECIPE"  # the extension that holds the recipe itself, as JSON
 BLOCK, CARD = 2880, 80
 PAGE_HEAD, PAGE_END = 4096, b"</html>\n"  # bytes of a page in which its stamp is, and its end
+REFUSED = ".failed.json"  # how the verdict on a master that failed ends
 ENCODER = json.JSONEncoder(sort_keys=True)  # json.dumps makes one each time
 
 
@@ -27,7 +28,7 @@ def name_certificate(master: str) -> str:
 
 def name_refusal(certificate: str) -> str:
     """Return where the verdict on a master that failed is kept: the certificate itself is given to good ones only."""
-    return f"{certificate.removesuffix('.json')}.failed.json"
+    return certificate.removesuffix(".json") + REFUSED
 
 
 def digest_recipe(recipe: dict[str, Any]) -> str:

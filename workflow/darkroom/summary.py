@@ -54,6 +54,10 @@ def summarise(
         print("darkroom: planning again, with the next best masters", file=stream, flush=True)
         _run_again(run)
     silent = progress.list_silent() if progress else []
+    if failed and not stopped and not nights.refusal:
+        from darkroom.unfinished import show_unfinished
+
+        show_unfinished(nights)
     print("\n".join(_summarise(planned, nights, failed, silent)), file=stream)
 
 

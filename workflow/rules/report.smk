@@ -109,8 +109,8 @@ rule make_report:
     conda:
         "../../envs/darkroom.yaml"
     resources:
-        mem_mb=lambda wildcards, threads, attempt: memory_mb_of(find_page(wildcards))(wildcards, threads, attempt),
-        runtime=lambda wildcards, attempt: minutes_of(find_page(wildcards))(wildcards, attempt),
+        mem_mb=page_memory_mb,
+        runtime=page_minutes,
     params:
         results=RESULTS,
         title=NIGHTS.title,
@@ -135,6 +135,9 @@ rule make_trends:
         f"{RESULTS}/logs/make_trends/trends.html.log",
     conda:
         "../../envs/darkroom.yaml"
+    resources:
+        mem_mb=page_memory_mb,
+        runtime=page_minutes,
     params:
         results=RESULTS,
         title=NIGHTS.title,
