@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from darkroom.chart_theme import CROSS
+from darkroom.chart_theme import CROSS, theme_by_css
 from darkroom.chart_words import Range
 
 HEIGHT = 220
@@ -85,7 +85,7 @@ def draw_series(series: Series, x: alt.X, words: str) -> dict[str, Any]:
         odd.mark_point(style="odd-ring", filled=False, shape="circle", aria=False).encode(x, y, tooltip=why),
     ]
     chart = alt.layer(*layers, data=alt.NamedData(series.dataset), width="container", height=HEIGHT, description=words)
-    return chart.to_dict(validate=False)
+    return chart.to_dict(validate=False) | {"config": theme_by_css()}
 
 
 def make_time_axis(times: list[int]) -> alt.X:
@@ -97,7 +97,7 @@ def make_time_axis(times: list[int]) -> alt.X:
         "time:T",
         title=f"Time (UTC), {' to '.join(days)}",
         scale=alt.Scale(type="utc", domain=[first - margin, last + margin]),
-        axis=alt.Axis(labelExpr=HOURS, labelFlush=False, tickCount=alt.ExprRef("max(3, floor(width / 90))")),
+        axis=alt.Axis(labelExpr=HOURS, labelFlush=False, tickCount=alt.ExprRef("max(3, floor(width / 70))")),
     )
 
 
@@ -105,7 +105,7 @@ def make_number_axis(name: str, title: str, values: list[float]) -> alt.X:
     """Return the axis of a plain number."""
     low, high = min(values), max(values)
     margin = 0.04 * (high - low) or 1.0
-    axis = alt.Axis(format=",~g", tickCount=alt.ExprRef("max(3, floor(width / 90))"))
+    axis = alt.Axis(format=",~g", tickMinStep=1, tickCount=alt.ExprRef("max(3, floor(width / 70))"))
     return alt.X(f"{name}:Q", title=title, scale=alt.Scale(domain=[low - margin, high + margin]), axis=axis)
 
 

@@ -1,8 +1,8 @@
 """The look of charts, in one place: colours, symbols, lettering. Specs name styles and series, and hold no colour.
 
-Whoever shows a spec adds one of these as its ``config``: that of a page (`theme_by_css`), whose colours are variables
-of CSS, so that a chart follows the page from light to dark and to the printer without being drawn anew; or that of a
-picture (`theme`), with colours of its own.
+Specs come with that of a page as their ``config`` (`theme_by_css`), whose colours are variables of CSS, so that a chart
+follows the page from light to dark and to the printer without being drawn anew. A picture of one, which has no page
+around it, takes another (`theme`), with colours of its own.
 """
 
 from __future__ import annotations
@@ -56,8 +56,18 @@ def theme(dark: bool) -> dict[str, Any]:
 
 
 def theme_by_css() -> dict[str, Any]:
-    """Return the config of a chart on a page (as SVG), whose colours are the variables of `write_chart_css`."""
-    return _make_config({name: f"var(--chart-{name})" for name in LIGHT})
+    """Return the config of a chart on a page (as SVG), whose colours are the variables of `write_chart_css`.
+
+    Where a page has none of them, lettering and lines have the colour of the text around, and series that of a light
+    page.
+    """
+    plain = {
+        "ink": "currentColor",
+        "faint": "currentColor",
+        "grid": "rgba(128,128,128,0.3)",
+        "node": "rgba(128,128,128,0.1)",
+    }
+    return _make_config({name: f"var(--chart-{name}, {plain.get(name, own)})" for name, own in LIGHT.items()})
 
 
 def write_chart_css() -> str:
@@ -92,23 +102,23 @@ def _make_config(colour: dict[str, str]) -> dict[str, Any]:
         "title": {"color": ink, "font": FONT},
         "style": {
             "series": {"size": 42, "opacity": 0.85},
-            "odd-ring": {"stroke": colour["odd"], "strokeWidth": 2.2, "size": 260, "opacity": 1},
+            "odd-ring": {"color": colour["odd"], "strokeWidth": 2.2, "size": 260, "opacity": 1},
             "odd-cross": {"strokeWidth": 2.2, "size": 44, "opacity": 1},
             "reference": {"color": faint, "strokeDash": [5, 4]},
             "error": {"opacity": 0.7},
             "histogram": {"color": colour["series1"]},
-            "edge": {"stroke": faint, "strokeWidth": 1.2},
-            "edge-dashed": {"stroke": faint, "strokeWidth": 1.2, "strokeDash": [4, 3]},
-            "node": {"fill": colour["node"], "stroke": faint, "strokeWidth": 1},
-            "node-lost": {"fill": colour["node"], "stroke": colour["bad"], "strokeWidth": 1.6, "strokeDash": [5, 3]},
-            "node-doubt": {"fill": colour["node"], "stroke": colour["doubt"], "strokeWidth": 1.6},
-            "node-name": {"fill": ink, "font": FONT, "fontWeight": 500},
-            "node-word": {"fill": faint, "font": FONT},
-            "node-lost-word": {"fill": colour["bad"], "font": FONT},
-            "heading": {"fill": ink, "font": FONT, "fontWeight": 600},
-            "passed": {"fill": colour["good"]},
-            "failed": {"stroke": colour["bad"], "strokeWidth": 2.4},
-            "unproven": {"fill": colour["doubt"]},
-            "not-made": {"fill": colour["bad"]},
+            "edge": {"color": faint},
+            "node": {"color": colour["node"], "stroke": faint, "strokeWidth": 1},
+            "node-lost": {"color": colour["node"], "stroke": colour["bad"], "strokeWidth": 1.6, "strokeDash": [5, 3]},
+            "node-doubt": {"color": colour["node"], "stroke": colour["doubt"], "strokeWidth": 1.6},
+            "node-name": {"color": ink, "font": FONT, "fontWeight": 500},
+            "node-word": {"color": faint, "font": FONT},
+            "node-lost-word": {"color": colour["bad"], "font": FONT},
+            "heading": {"color": ink, "font": FONT, "fontWeight": 600},
+            "mark-passed": {"color": colour["good"]},
+            "mark-failed": {"color": colour["bad"]},
+            "mark-unproven": {"color": colour["doubt"]},
+            "mark-not-made": {"color": colour["bad"]},
+            "mark-skipped": {"color": colour["bad"]},
         },
     }

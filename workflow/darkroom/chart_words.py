@@ -69,7 +69,7 @@ def shorten(text: str, most: int = LONGEST) -> str:
 def name_series(names: Iterable[str], nameless: str = "none") -> dict[str, str]:
     """Return how each name is shown in a legend, in order: short, printable, and no two alike."""
     shown: dict[str, str] = {}
-    for name in sorted(set(names)):
+    for name in sorted(set(names), key=lambda name: (not name.strip(), name)):
         label = short = shorten(name.strip()) or nameless
         number = 1
         while label in shown.values():

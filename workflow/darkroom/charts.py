@@ -21,6 +21,7 @@ from darkroom.chart_rows import (
     find_products,
 )
 from darkroom.chart_series import Chart, Series, draw_series, make_number_axis, make_time_axis
+from darkroom.chart_theme import theme_by_css
 from darkroom.chart_words import choose_range, name_series, name_unit, read_number, say_figure, shorten
 from darkroom.report_model import MasterShown, Night
 
@@ -116,7 +117,7 @@ def draw_histogram(master: MasterShown) -> Chart | None:
         )  # fmt: skip
     spec = chart.properties(width="container", height=90, description=words).to_dict(validate=False)
     return Chart("histogram", "Histogram", "The counts are on a logarithmic scale.", words,
-                 spec | {"datasets": {"histogram": bars}})  # fmt: skip
+                 spec | {"datasets": {"histogram": bars}, "config": theme_by_css()})  # fmt: skip
 
 
 def _draw(
