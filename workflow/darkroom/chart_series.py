@@ -96,7 +96,7 @@ def make_time_axis(times: list[int]) -> alt.X:
     return alt.X(
         "time:T",
         title=f"Time (UTC), {' to '.join(days)}",
-        scale=alt.Scale(type="utc", domain=[first - margin, last + margin]),
+        scale=alt.Scale(type="utc", domain=alt.ExprRef(f"[{first - margin}, {last + margin}]")),
         axis=alt.Axis(labelExpr=HOURS, labelFlush=False, tickCount=alt.ExprRef("max(3, floor(width / 70))")),
     )
 

@@ -86,7 +86,7 @@ def draw_plan(night: Night) -> Chart | None:
         style="heading", align="left", baseline="middle", aria=False
     )
     layers.append(heading.encode(x, y, text="text:N", size=alt.Size("size:Q", scale=None)))
-    layers.append(_take_pointer(nodes, x, y))
+    layers.append(_take_pointer(nodes, left, y))
     chart = alt.layer(*layers, width=round(layout.width), height=round(layout.height), description=words)
     chart = chart.add_params(alt.param(name="follow", value=""), alt.param(name="shown", expr=SHOWN))
     spec = chart.to_dict(validate=False) | {"datasets": data, "config": theme_by_css()}
@@ -119,7 +119,7 @@ def _take_pointer(nodes: alt.Chart, left: alt.X, y: alt.Y) -> alt.Chart:
     hover = alt.selection_point(name="hover", fields=["id"], on="pointerover", clear="pointerout", empty=False)
     picked = alt.selection_point(name="picked", fields=["id"], on="click", clear="dblclick", empty=False)
     tips = [alt.Tooltip("name:N", title="what"), alt.Tooltip("words:N", title=" "), alt.Tooltip("of:N", title="of")]
-    chart = nodes.mark_rect(style="pointer", opacity=0, cursor="pointer", aria=False)
+    chart = nodes.properties(name="pointer").mark_rect(style="pointer", opacity=0, cursor="pointer", aria=False)
     return chart.encode(left, y, x2="right:Q", y2="bottom:Q", tooltip=tips).add_params(hover, picked)
 
 
