@@ -157,8 +157,7 @@ def describe(standing: Standing, columns: int, rows: int) -> list[str]:
     else:
         about = f", about {say_time(left)} left" if left is not None else ""
         versions = [f"{jobs} done{failed}, {so_far} so far{about}", f"{jobs}{failed}, {so_far}{about}"]
-        versions.append(f"{jobs}, {so_far}{about}")
-        versions.append(f"{jobs}, {so_far}{about.replace('about ', '')}")
+        versions += [f"{jobs}{failed}{about or ', ' + so_far}", f"{jobs}{about or ', ' + so_far}", jobs]
     lines = [next((version for version in versions if len(version) <= columns), versions[-1])]
     running = list(standing.running.values())
     room = max(0, min(MOST_JOBS, rows - 5))  # the bar, the line above, one for those without room, an empty one

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from copy import copy
 from logging.handlers import QueueHandler
 from typing import Any, TextIO
 
@@ -109,6 +110,20 @@ def count_jobs(stats: dict[str, int]) -> str:
     return "\n".join(["Job stats:", *(f"{name:{width}}  {count:>5}" for name, count in rows), ""])
 
 
+class _ShortErrors(logging.Formatter):
+    """Says of a job that failed all that Snakemake does but for its files, of which there may be hundreds."""
+
+    def __init__(self, whole: logging.Formatter):
+        super().__init__()
+        self.whole = whole
+
+    def format(self, record: logging.LogRecord) -> str:
+        if getattr(record, "event", None) == LogEvent.JOB_ERROR:
+            record = copy(record)  # the log file, which other handlers write, has them
+            record.__dict__.update(input=[], output=[])
+        return self.whole.format(record)
+
+
 class ProgressHandler(Steering):
     """Shows what Snakemake's job events come to: in a live block if it may use one, else in a line after each job."""
 
@@ -139,6 +154,7 @@ class ProgressHandler(Steering):
         terminal.nocolor = terminal.nocolor or bool(os.environ.get("NO_COLOR"))  # which Snakemake does not heed
         self.colour = not terminal.nocolor
         terminal.addFilter(self._is_news)
+        terminal.setFormatter(_ShortErrors(terminal.formatter))
 
     def _is_news(self, record: logging.LogRecord) -> bool:
         """Whether a record tells more than the block does; in a dry run, which has none, all do."""

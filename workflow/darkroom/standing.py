@@ -72,7 +72,7 @@ class Standing:
         if not self.read or left <= 0:
             return None
         guessed = (self.read_at - self.started) * left / self.read - (time.monotonic() - self.read_at)
-        return guessed if guessed > 0 else None
+        return guessed if guessed >= 0.5 else None  # of less there is nothing to say
 
     def say_progress(self) -> str:
         """Return the line that is printed after a job."""
