@@ -212,7 +212,7 @@ def describe(plan):
 @settings(max_examples=1000)
 @given(FILES, SWITCHES, st.randoms(use_true_random=False))
 def test_any_table_has_a_plan(files, switches, random):
-    checked = overlay(**switches)
+    checked = overlay(**switches, previews__use=True, report__use=True)
     try:
         plan = make_plan(index(files, checked), checked)
     except PlanError:  # no frame is of the nights that are asked for

@@ -11,6 +11,7 @@ from darkroom.index import index_frames
 from darkroom.settings import check_settings
 from darkroom.sources import digest_source, open_source
 from tests.camera import write_frame
+from tests.running import UNSEEN
 
 # The least that a header says of a light.
 LIGHT_CARDS = {
@@ -24,8 +25,11 @@ EXPOSURES = {"bias": 0.0, "dark": 60.0, "flat": 4.0, "light": 60.0}
 
 
 def overlay(**parts):
-    """The default settings with keys laid over them; a nested key is written with two underscores."""
-    config = {}
+    """The default settings with keys laid over them; a nested key is written with two underscores.
+
+    Nothing is made to be looked at unless they say so.
+    """
+    config = deepcopy(UNSEEN)
     for name, value in parts.items():
         *sections, key = name.split("__")
         section = config

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 WORKFLOW = Path(__file__).parents[1]
-PARTS = {".j2", ".css", ".js"}  # of a page
+PARTS = {".html", ".css", ".js"}  # of a page
 
 
 @cache

@@ -54,11 +54,12 @@ def summarise(
         print("darkroom: planning again, with the next best masters", file=stream, flush=True)
         _run_again(run)
     silent = progress.list_silent() if progress else []
+    print("\n".join(_summarise(planned, nights, failed, silent)), file=stream, flush=True)
     if failed and not stopped and not nights.refusal:
-        from darkroom.unfinished import show_unfinished
+        from darkroom.unfinished import show_unfinished  # what draws is imported where it is needed
 
-        show_unfinished(nights)
-    print("\n".join(_summarise(planned, nights, failed, silent)), file=stream)
+        for page in show_unfinished(nights):
+            print(f"  look: {Path(nights.results) / page} (what there is of the night)", file=stream)
 
 
 def _run_again(run: Run | None) -> None:
@@ -100,7 +101,7 @@ def _summarise(planned: Prepared, nights: Prepared, failed: bool, silent: list[J
         lines += [f"  ended: {nights.refusal}"] if nights.refusal else []
     for folder in sorted({str((results / path).parent) for path in nights.lights})[:MOST_WARNINGS]:
         lines.append(f"  lights: {folder}")
-    pages = [page for page in counts["pages"] if (results / page).exists()]
+    pages = [page for page in counts["pages"] if not failed and (results / page).exists()]
     if len(pages) > MOST_WARNINGS:
         pages = [*pages[: MOST_WARNINGS - 1], pages[-1]]
     lines += [f"  look: {results / page}" for page in pages]

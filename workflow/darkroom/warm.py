@@ -35,7 +35,7 @@ LIBRARIES = (
     "snakemake.logging",
     *(
         f"darkroom.{name}"
-        for name in ("bad_pixels", "cards", "certify", "job", "lights", "photon_transfer", "products")
+        for name in ("bad_pixels", "cards", "certify", "job", "lights", "photon_transfer", "products", "previews")
     ),
 )
 PATIENCE = 10  # s
