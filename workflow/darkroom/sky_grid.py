@@ -22,8 +22,8 @@ from astropy.wcs import WCS
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
 matplotlib.rcdefaults()  # whatever the observer has set for plots of another kind
 
@@ -32,6 +32,7 @@ MARGIN = 18  # pixels around the lines, for what they are labelled with
 SMALLEST_SIDE = 96  # pixels of a picture that has room for labels
 SMALLEST, LARGEST = 1.0, 90 * 3600.0  # seconds of arc from corner to corner, of a field that gets a grid
 LINE = {"color": "white", "alpha": 0.45, "linewidth": 0.6}
+SHADE = 0.6  # how dark it is around lines and letters, which else were lost on what is white
 SYSTEMS = ("ICRS", "FK5", "FK4", "FK4-NO-E")
 # Pixels to the sky (FITS Standard 4.0, 8; SIP: Shupe et al. 2005), by numbers.
 _NUMBERS = re.compile(
@@ -62,11 +63,8 @@ def draw_grid(levels: Levels, header: fits.Header, shown: tuple[int, int]) -> Le
     lines = _draw_lines(cards, shown, levels.shape[:2])
     if lines is None:
         return levels
-    colour, share = lines
-    if levels.ndim == 3:
-        colour, share = colour[..., None], share[..., None]
-    # as Porter and Duff have it, "over", with what is drawn multiplied by its share already
-    return (colour + levels * (255 - share) // 255).clip(0, 255).astype(np.uint8)
+    white, dark = (each if levels.ndim == 2 else each[..., None] for each in lines)
+    return (levels * (255 - dark) // 255 * (255 - white) // 255 + white).astype(np.uint8)
 
 
 def read_sky_cards(header: fits.Header) -> Cards | None:
@@ -110,9 +108,9 @@ def _read(header: fits.Header, keyword: str) -> Any:
 
 @lru_cache(maxsize=8)
 def _draw_lines(cards: Cards, shown: tuple[int, int], shape: tuple[int, int]) -> tuple[Any, Any] | None:
-    """Return colour (times share) and share of the lines, 0 to 255, in the order of the image's rows; or None.
+    """Return how much of each pixel is white by a line or letter, and how much dark around one, 0 to 255; or None.
 
-    The same for lights that point at the same place by their headers.
+    In the order of the image's rows. What is drawn is kept for lights that point at the same place by their headers.
     """
     try:
         with warnings.catch_warnings():
@@ -142,7 +140,7 @@ def _is_sound(wcs: WCS, shown: tuple[int, int]) -> bool:
 
 
 def _paint(wcs: WCS, shown: tuple[int, int], shape: tuple[int, int]) -> tuple[Any, Any]:
-    """Return what WCSAxes draws of a grid over so many pixels of the image, in a picture of this shape."""
+    """Return what WCSAxes draws over so many pixels of the image, in a picture of this shape; see `_draw_lines`."""
     canvas, axes = _make_canvas(shape)
     axes.reset_wcs(wcs)
     axes.coords.frame.set_linewidth(0)
@@ -160,7 +158,6 @@ def _paint(wcs: WCS, shown: tuple[int, int], shape: tuple[int, int]) -> tuple[An
         coordinate.set_ticklabel(
             color="white",
             fontproperties=_find_font(),
-            path_effects=[withStroke(linewidth=2, foreground="black")],
             rotation="horizontal" if below else "vertical",
             pad=1,
             exclude_overlapping=True,
@@ -168,9 +165,9 @@ def _paint(wcs: WCS, shown: tuple[int, int], shape: tuple[int, int]) -> tuple[An
         coordinate.set_ticklabel_position("b" if below else "l")
         coordinate.grid(**LINE)
     canvas.draw()
-    drawn = np.asarray(canvas.buffer_rgba())[::-1]
-    share = drawn[..., 3].astype(np.int32)
-    return drawn[..., 0] * share // 255, share
+    white = np.asarray(canvas.buffer_rgba())[::-1, :, 3]  # all is drawn in white
+    dark = np.asarray(Image.fromarray(white).filter(ImageFilter.MaxFilter(3)))
+    return white.astype(np.uint16), (dark * SHADE).astype(np.uint16)
 
 
 @lru_cache(maxsize=2)

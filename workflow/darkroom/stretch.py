@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,11 @@ import numpy as np
 from astropy.visualization import AsinhStretch, ZScaleInterval
 from numpy.typing import NDArray
 
+from darkroom.mosaics import SIDE
+
+SAMPLE = 2**16  # values that tell the limits
 ROWS_OF_BLOCK = 2  # that are averaged, however high it is
-DARK, BRIGHT = 2.5, 10.0  # noises below and above the sky that asinh shows at least
+DARK, BRIGHT = 2.5, 30.0  # noises below and above the sky that asinh shows at least
 BRIGHTEST = 99.8  # percentile of the pixels that asinh makes white
 SOFT = 2.0  # noises up to which asinh is about linear
 SIGMA = 1.4826  # standard deviations in a median absolute deviation
@@ -39,28 +43,64 @@ def shrink(image: Image, size: int) -> tuple[NDArray[np.float32], int]:
     image : array, shape (rows, columns)
         Of any float type and byte order; read once, row by row.
     size : int
-        Pixels. An image that is not longer is returned as it is.
+        Pixels. An image that is not longer keeps its size.
     """
-    rows, columns = image.shape
-    factor = max(1, max(rows, columns) // size)
-    height, width = min(factor, rows), min(factor, columns)  # of a block
-    if factor == 1:
-        return np.array(image, np.float32), 1
-    image = image[: rows // height * height, : columns // width * width]
-    chosen = np.unique(np.linspace(0, height - 1, min(height, ROWS_OF_BLOCK)).round().astype(int))
-    lines = [image[row::height] for row in chosen]
+    factor = max(1, max(image.shape) // size)
+    height, width = (min(factor, length) for length in image.shape)  # of a block
+    (mean,) = _average_blocks(image, (height, width), _choose_rows(height), [range(width)])
+    return mean, factor
+
+
+def shrink_mosaic(image: Image, size: int) -> tuple[list[NDArray[np.float32]], int]:
+    """Return the four planes of a colour mosaic, each made smaller as by `shrink`, and the factor.
+
+    Parameters
+    ----------
+    image : array, shape (rows, columns)
+        Not less than 2 x 2 pixels. The planes begin at its first two pixels and at those of the second row.
+    size : int
+        Pixels of a plane.
+    """
+    planes = [length // SIDE for length in image.shape]
+    factor = max(1, max(planes) // size)
+    height, width = (min(factor, length) for length in planes)
+    columns = [range(start, SIDE * width, SIDE) for start in range(SIDE)]
+    cell = SIDE * height, SIDE * width
+    made = []
+    for start in range(SIDE):
+        made += _average_blocks(image, cell, [start + SIDE * row for row in _choose_rows(height)], columns)
+    return made, factor
+
+
+def _choose_rows(height: int) -> list[int]:
+    """Return which rows of a block are looked at: evenly spread."""
+    number = min(height, ROWS_OF_BLOCK)
+    return [(2 * row + 1) * height // (2 * number) for row in range(number)]
+
+
+def _average_blocks(
+    image: Image, cell: tuple[int, int], rows: Sequence[int], columns: Sequence[Sequence[int]]
+) -> list[NDArray[np.float32]]:
+    """Return for each group of columns the mean of these rows and columns of each cell of an image."""
+    height, width = cell
+    image = image[: image.shape[0] // height * height, : image.shape[1] // width * width]
+    lines = [image[row::height] for row in rows]
     with np.errstate(over="ignore", invalid="ignore"):
         total = lines[0].astype(np.float32)
         for line in lines[1:]:
             total += line
-        mean = total[:, ::width].copy()
-        for column in range(1, width):
-            mean += total[:, column::width]
-        mean /= len(lines) * width
-    hollow = np.nonzero(~np.isfinite(mean))
-    if hollow[0].size:
-        mean[hollow] = _average_finite([line.reshape(len(mean), -1, width)[hollow] for line in lines])
-    return mean, factor
+    means = []
+    for group in columns:
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = total[:, group[0] :: width].copy()
+            for column in group[1:]:
+                mean += total[:, column::width]
+            mean /= np.float32(len(rows) * len(group))
+        hollow = np.nonzero(~np.isfinite(mean))
+        if hollow[0].size:
+            mean[hollow] = _average_finite([line.reshape(len(mean), -1, width)[hollow][:, group] for line in lines])
+        means.append(mean)
+    return means
 
 
 def _average_finite(parts: list[Image]) -> Image:
@@ -70,6 +110,14 @@ def _average_finite(parts: list[Image]) -> Image:
     number = good.sum(axis=1)
     with np.errstate(invalid="ignore"):
         return np.where(good, values, 0).sum(axis=1) / number
+
+
+def sample_finite(image: Image) -> Image:
+    """Return some tens of thousands of the finite values of an image, evenly spread; all of a small one."""
+    step = image.size // SAMPLE | 1
+    step += 2 if step % 3 == 0 else 0  # so that it meets each of three colours
+    values = image.reshape(-1)[::step] if step > 1 else image.reshape(-1)
+    return values[np.isfinite(values)]
 
 
 def find_stretch(image: Image, how: str) -> Stretch:
@@ -84,7 +132,7 @@ def find_stretch(image: Image, how: str) -> Stretch:
         sky to all but the brightest 0.2 %, about linear up to two noises and logarithmic from there; sky and noise are
         the median, and 1.4826 times the median of the deviations from it.
     """
-    values = image[np.isfinite(image)]
+    values = sample_finite(image)
     if not values.size:
         return Stretch(0.0, 1.0)
     noise = None
