@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 FRAME = 12  # bytes of a chunk besides its data: length, type, check sum
-LONGEST = 2**22  # bytes of one text, packed or unpacked; a recipe has some thousands
-MOST_TEXTS = 64
+LONGEST = 2**20  # bytes of one text, packed or unpacked; a recipe has some thousands
+MOST_TEXTS, MOST_CHUNKS = 16, 10_000
 KINDS = (b"tEXt", b"zTXt", b"iTXt")
 
 
@@ -72,7 +72,9 @@ def _walk(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
     if file.read(len(SIGNATURE)) != SIGNATURE:
         raise _Damaged
     start = len(SIGNATURE)
-    while start + FRAME <= size:
+    for _ in range(MOST_CHUNKS):
+        if start + FRAME > size:
+            break
         file.seek(start)
         head = file.read(8)
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
