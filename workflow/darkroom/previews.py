@@ -1,0 +1,215 @@
+"""Previews: lights and masters as small pictures with their figures, and what they were made of beside them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from darkroom.mosaics import SIDE, find_mosaic
+from darkroom.pictures import join_pictures, scale_picture
+from darkroom.pixel_statistics import describe_pixels
+from darkroom.prepared_images import prepare_image
+from darkroom.problems import JobProblem
+from darkroom.raw_images import RawImage
+from darkroom.sky_measures import find_green, measure_light
+from darkroom.stamps import TABLE, read_stamp
+from darkroom.stretch import find_stretch, sample_finite, shrink, shrink_mosaic, stretch_image
+from darkroom.texts import make_printable
+
+COLOURED = ("light", "flat")  # kinds of frames that saw light
+
+Image = NDArray[np.floating[Any]]
+Levels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """A light or master as its file holds it: arrays of shape (rows, columns), mapped and not read.
+
+    ``mosaic`` is in the order of its pixels, None of a monochrome camera and of what saw no light.
+    """
+
+    header: fits.Header
+    recipe: dict[str, Any]
+    data: Image
+    uncertainty: Image | None
+    mask: NDArray[np.uint8] | None
+
+    @property
+    def mosaic(self) -> str | None:
+        """The colours of the first two pixels of the first two rows."""
+        return find_mosaic(self.recipe) if self.recipe["kind"] in COLOURED and min(self.data.shape) >= SIDE else None
+
+    @property
+    def unit(self) -> str:
+        """What its numbers are."""
+        return str(self.header.get("BUNIT") or "")
+
+
+def read_product(path: str, digest: str | None = None) -> Product:
+    """Return a light or master; if a digest is told, that of this recipe.
+
+    Raises
+    ------
+    JobProblem
+        If it is gone, damaged or made by another recipe.
+    """
+    try:
+        stamp = read_stamp(Path(path))
+        if stamp is None:
+            raise ValueError("it is not whole, or no product of Darkroom")
+        if digest not in (None, stamp):
+            raise JobProblem(f"{path}: made by another recipe than the plan's; run snakemake again")
+        with fits.open(path, memmap=True) as hdus:
+            return Product(
+                hdus[0].header,
+                json.loads(str(hdus[TABLE].data["json"][0])),
+                hdus[0].data,
+                hdus["UNCERT"].data if "UNCERT" in hdus else None,
+                hdus["MASK"].data if "MASK" in hdus else None,
+            )
+    except (OSError, TypeError, ValueError, LookupError, AttributeError, fits.VerifyError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise JobProblem(f"{path}: cannot be shown ({reason}); delete it and run again") from None
+
+
+def preview_light(product: Product, settings: dict[str, Any]) -> tuple[Levels, Levels, dict[str, Any]]:
+    """Return the picture of a light, the same without a grid, and what its pixels tell of the sky."""
+    step, first = (SIDE, find_green(product.mosaic)) if product.mosaic else (1, (0, 0))
+    figures = measure_light(product.data, product.uncertainty, product.mask, unit=product.unit, step=step, first=first)
+    small, shown = shrink_colours(product.data, settings["size"], product.mosaic)
+    levels = _show(small, settings)
+    return _add_grid(levels, product.header, shown) if settings["grid"] else levels, levels, figures
+
+
+def preview_master(product: Product, settings: dict[str, Any]) -> tuple[Levels, dict[str, Any]]:
+    """Return the picture of a master, and what its pixels are like."""
+    small, _ = shrink_colours(product.data, settings["size"], product.mosaic)
+    return _show(small, settings), {"unit": product.unit, **describe_pixels(product.data)}
+
+
+def compare_light(product: Product, raw: RawImage, recipe: dict[str, Any]) -> tuple[Levels, dict[str, Any]]:
+    """Return the raw frame of a light and the light, side by side at the stretch of the light, and what they are.
+
+    The raw frame is trimmed as the light is, brought to its unit by the gain, and to its median (each colour to its
+    own), so that what is left to see is what calibrating does.
+    """
+    settings = recipe["settings"]
+    trim = settings["overscan"] and settings["overscan"] | {"section": None}
+    after, _ = shrink_colours(product.data, settings["size"], product.mosaic)
+    before, _ = shrink_colours(prepare_image(raw, trim)[:], settings["size"], product.mosaic)
+    if product.unit == "electron":
+        before *= np.float32(product.header["GAINUSED"])
+    frame = recipe["frames"][0]
+    exposure = f", {frame['exposure']:g} s" if frame["exposure"] is not None else ""
+    figures = {
+        "title": f"{make_printable(frame['name'])}{exposure}",
+        "before_label": f"raw, at the level of the light ({product.unit})",
+        "after_label": f"calibrated ({product.unit})",
+    }
+    return _compare(_bring_to_level(before, after), after, after, settings, figures)
+
+
+def compare_bias(product: Product, raw: RawImage, recipe: dict[str, Any]) -> tuple[Levels, dict[str, Any]]:
+    """Return a single bias frame and the master, side by side at the stretch of the single one, and what they are.
+
+    The frame is trimmed, less its overscan where the master's frames are, and brought to the master's median.
+    """
+    settings = recipe["settings"]
+    after, _ = shrink(product.data, settings["size"])
+    before, _ = shrink(prepare_image(raw, settings["overscan"])[:], settings["size"])
+    before = _bring_to_level(before, after)
+    name, number = make_printable(recipe["frames"][0]["name"]), product.header.get("NCOMBINE", "?")
+    figures = {
+        "title": f"{name} and the master bias",
+        "before_label": "a single bias, at the level of the master",
+        "after_label": f"the master bias, of {number} frames",
+    }
+    return _compare(before, after, before, settings, figures)
+
+
+def share(product: Product, how: str) -> Levels:
+    """Return a light or master as a picture of all its pixels; a colour mosaic of all its cells of 2 x 2."""
+    image, _ = shrink_colours(product.data, max(product.data.shape), product.mosaic)
+    return stretch_image(image, find_stretch(image, how))
+
+
+def shrink_colours(image: Image, size: int, mosaic: str | None) -> tuple[Image, tuple[int, int]]:
+    """Return an image made small, and how many rows and columns of it are shown; see `darkroom.stretch.shrink`.
+
+    Of a mosaic each cell of 2 x 2 pixels makes one, in red, green (the mean of two) and blue along the last axis. The
+    sky has no colour then: each colour is brought to the mean of their medians.
+
+    Parameters
+    ----------
+    image : array, shape (rows, columns)
+        Not less than 2 x 2 pixels of a mosaic.
+    mosaic : str or None
+        The colours of the first two pixels of the first two rows, such as RGGB.
+    """
+    if mosaic is None:
+        small, factor = shrink(image, size)
+        return small, _measure_shown(small, image.shape, factor)
+    planes, factor = shrink_mosaic(image, size)
+    found: dict[str, list[Image]] = {}
+    for colour, plane in zip(mosaic, planes, strict=True):
+        found.setdefault(colour, []).append(plane)
+    colours = np.stack([_join(found[colour]) for colour in "RGB"], axis=-1)
+    medians = np.array([measure_median(colours[..., number]) for number in range(3)])
+    colours += (np.mean(medians) - medians).astype(np.float32)
+    rows, columns = _measure_shown(planes[0], (image.shape[0] // SIDE, image.shape[1] // SIDE), factor)
+    return colours, (SIDE * rows, SIDE * columns)
+
+
+def measure_median(image: Image) -> float:
+    """Return the median of the finite pixels, 0 of none."""
+    values = sample_finite(image)
+    return float(np.median(values)) if values.size else 0.0
+
+
+def _join(planes: list[Image]) -> Image:
+    """Return the mean of planes; where one has no number, what the other has."""
+    if len(planes) == 1:
+        return planes[0]
+    one, other = planes
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean = (one + other) / 2
+    return np.where(np.isfinite(one), np.where(np.isfinite(other), mean, one), other)
+
+
+def _measure_shown(small: Image, shape: tuple[int, ...], factor: int) -> tuple[int, int]:
+    """Return how many rows and columns the pixels of a small image stand for."""
+    return small.shape[0] * min(factor, shape[0]), small.shape[1] * min(factor, shape[1])
+
+
+def _show(small: Image, settings: dict[str, Any]) -> Levels:
+    return scale_picture(stretch_image(small, find_stretch(small, settings["stretch"])), settings["size"])
+
+
+def _add_grid(levels: Levels, header: fits.Header, shown: tuple[int, int]) -> Levels:
+    if "CTYPE1" not in header:
+        return levels
+    from darkroom.sky_grid import draw_grid  # matplotlib takes a while
+
+    return draw_grid(levels, header, shown)
+
+
+def _bring_to_level(image: Image, like: Image) -> Image:
+    """Return an image, or each of its colours, with the median of another."""
+    if image.ndim == 2:
+        return image + np.float32(measure_median(like) - measure_median(image))
+    return np.stack([_bring_to_level(image[..., n], like[..., n]) for n in range(image.shape[-1])], axis=-1)
+
+
+def _compare(
+    before: Image, after: Image, told_by: Image, settings: dict[str, Any], figures: dict[str, Any]
+) -> tuple[Levels, dict[str, Any]]:
+    stretch = find_stretch(told_by, settings["stretch"])
+    first, second = (scale_picture(stretch_image(one, stretch), settings["size"]) for one in (before, after))
+    return join_pictures(first, second), figures | {"width": first.shape[1]}
