@@ -42,7 +42,8 @@ class Series:
 
     A row is odd if it has a text in the field ``<value>_odd``. ``series`` is the field that tells colour and symbol,
     ``labels`` all its values in order, so that they look the same in each chart of a night, and ``used`` those of this
-    one. ``tooltip`` are fields and their titles; ``reference`` is where to draw a rule.
+    one; ``legend`` is the heading of these, and without one there is no legend. ``tooltip`` are fields and their
+    titles; ``reference`` is where to draw a rule.
     """
 
     dataset: str
@@ -56,6 +57,7 @@ class Series:
     format: str = ",.5~g"
     error: str = ""
     reference: float | None = None
+    legend: str = ""
 
 
 def draw_series(series: Series, x: alt.X, words: str) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def draw_series(series: Series, x: alt.X, words: str) -> dict[str, Any]:
     kinds = alt.Scale(domain=series.labels)
     room = 30 + 7 * max(map(len, series.used), default=0)  # for the longest of the names beside each other
     columns = alt.ExprRef(f"max(1, min({len(series.used)}, floor(width / {room})))")
-    legend = alt.Legend(title=series.series.capitalize(), columns=columns, values=series.used)
+    legend = alt.Legend(title=series.legend, columns=columns, values=series.used) if series.legend else None
     color = alt.Color(f"{series.series}:N", scale=kinds, legend=legend)
     shape = alt.Shape(f"{series.series}:N", scale=kinds, legend=legend)
     tips = [_make_tip(series, name, title) for name, title in series.tooltip.items()]
@@ -105,7 +107,7 @@ def make_number_axis(name: str, title: str, values: list[float]) -> alt.X:
     """Return the axis of a plain number."""
     low, high = min(values), max(values)
     margin = 0.04 * (high - low) or 1.0
-    axis = alt.Axis(format=",~g", tickMinStep=1, tickCount=alt.ExprRef("max(3, floor(width / 70))"))
+    axis = alt.Axis(format=",.5~g", tickMinStep=1, tickCount=alt.ExprRef("max(3, floor(width / 70))"))
     return alt.X(f"{name}:Q", title=title, scale=alt.Scale(domain=[low - margin, high + margin]), axis=axis)
 
 

@@ -101,7 +101,7 @@ def _make_config(colour: dict[str, str]) -> dict[str, Any]:
         },
         "title": {"color": ink, "font": FONT},
         "style": {
-            "series": {"size": 42, "opacity": 0.85},
+            "series": {"size": 55, "opacity": 0.85},
             "odd-ring": {"color": colour["odd"], "strokeWidth": 2.2, "size": 260, "opacity": 1},
             "odd-cross": {"strokeWidth": 2.2, "size": 44, "opacity": 1},
             "reference": {"color": faint, "strokeDash": [5, 4]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
@@ -69,7 +70,7 @@ def shorten(text: str, most: int = LONGEST) -> str:
 def name_series(names: Iterable[str], nameless: str = "none") -> dict[str, str]:
     """Return how each name is shown in a legend, in order: short, printable, and no two alike."""
     shown: dict[str, str] = {}
-    for name in sorted(set(names), key=lambda name: (not name.strip(), name)):
+    for name in sorted(set(names), key=_sort_naturally):
         label = short = shorten(name.strip()) or nameless
         number = 1
         while label in shown.values():
@@ -77,6 +78,11 @@ def name_series(names: Iterable[str], nameless: str = "none") -> dict[str, str]:
             label = f"{short} ({number})"
         shown[name] = label
     return shown
+
+
+def _sort_naturally(name: str) -> tuple[bool, str, str]:
+    """Return what sorts numbers by their size, and what has no name last."""
+    return not name.strip(), re.sub(r"[0-9]+", lambda found: found[0].zfill(9), name[:99]), name
 
 
 def choose_range(values: Sequence[float], floor: float | None = None, reference: float | None = None) -> Range:
@@ -94,14 +100,14 @@ def choose_range(values: Sequence[float], floor: float | None = None, reference:
         wanted = high / low > FAR or (far_out and high / low > 3)
     else:
         wanted = high - low > FAR * spread > 0
-    if wanted and low > 0:
+    if wanted and low > 0 and (floor is None or low > median(values) / FAR):
         grow = 1.12
         ends = (low / grow, high * grow)
         return Range("log", _tidy_ends(*ends), find_log_ticks(*ends), remark="The scale is logarithmic.")
     if wanted:
         constant = float(f"{max(spread, median(map(abs, values)) / 10):.1g}")
         ends = (low - 0.3 * constant if low < 0 else low, high * 1.15 + 0.1 * constant)
-        remark = f"The scale is logarithmic beyond {say_number(constant)}, and linear about 0."
+        remark = "The scale is logarithmic, but for the part about 0, which is linear."
         return Range("symlog", _tidy_ends(*ends), _find_symlog_ticks(*ends, constant), constant, remark)
     shown = [value for value in (low, high, floor, reference) if value is not None]
     low, high = min(shown), max(shown)

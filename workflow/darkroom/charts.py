@@ -139,7 +139,20 @@ def _draw(
     words = _describe(figure, drawn, series, used, unit)
     form = ".3~%" if unit == "%" else ",.5~g"
     spec = draw_series(
-        Series(dataset, figure.name, axis, found, series, labels, used, tooltip, form, reference=figure.reference),
+        Series(
+            dataset,
+            figure.name,
+            axis,
+            found,
+            series,
+            labels,
+            used,
+            tooltip,
+            form,
+            "",
+            figure.reference,
+            series.capitalize(),
+        ),
         x,
         words,
     )
