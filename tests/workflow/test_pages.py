@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,11 @@ def list_due(folder, **config):
     return {path.rsplit("/", 1)[-1] for job in nights.jobs.values() if job.due for path in job.products}
 
 
+def read_table(folder):
+    [table] = (folder / "results").glob("*/lights.csv")
+    return list(csv.DictReader(table.read_text().splitlines()))
+
+
 def test_everything_has_its_picture_and_the_night_its_page(shared):
     folder, made = shared
     results = folder / "results"
@@ -62,8 +68,7 @@ def test_pictures_and_pages_bear_their_recipes(shared):
 
 def test_table_of_lights_holds_what_the_pictures_tell(shared):
     folder, _ = shared
-    [table] = (folder / "results").glob("*/lights.csv")
-    rows = list(csv.DictReader(table.open()))
+    rows = read_table(folder)
     assert [row["raw"] for row in rows] == [f"light_V_60s_00{n}.fits" for n in (1, 2, 3)]
     for row in rows:
         figures = json.loads(read_texts(folder / "results" / row["light"].replace(".fits", ".png"))["figures"])
@@ -83,15 +88,11 @@ def test_preview_shows_the_light_with_its_first_row_at_the_bottom(shared):
     assert pixels[bright].mean() > 2 * pixels[~bright].mean()
 
 
-def touch_stretch(folder):
-    return list_due(folder, previews={"use": True, "stretch": "asinh"})
-
-
 def test_only_what_is_stale_is_made_again(shared):
     folder, made = shared
     pictures = {path.rsplit("/", 1)[-1] for path in made if path.endswith(".png")}
     page = {"report.html", "lights.csv"}
-    assert touch_stretch(folder) == pictures | page
+    assert list_due(folder, previews={"use": True, "stretch": "asinh"}) == pictures | page
     assert list_due(folder, report={"use": True, "title": "Mauna Kea"}) == page | {"trends.html"}
     assert list_due(folder, lights={"masked": "fill"}) == {
         *(f"light_V_60s_00{n}.{end}" for n in (1, 2, 3) for end in ("fits", "png")),
@@ -143,8 +144,7 @@ def test_page_of_a_night_without_lights(tmp_path):
 def test_page_tells_why_a_light_is_skipped(tmp_path):
     folder = make_folder(tmp_path, lights={("V", 60.0): 2, ("R", 60.0): 1})
     run_due(folder, **SEEN)
-    [table] = (folder / "results").glob("*/lights.csv")
-    [skipped] = [row for row in csv.DictReader(table.open()) if not row["light"]]
+    [skipped] = [row for row in read_table(folder) if not row["light"]]
     assert skipped["raw"].startswith("light_R")
     assert "no flat in R" in skipped["missing"]
     assert "flat.use: false goes without" in skipped["missing"]
@@ -175,8 +175,6 @@ def test_page_of_a_run_that_failed_tells_what_was_not_made(tmp_path):
     whole, status = raw.read_bytes(), raw.stat()
     run_snakemake(folder, "masters", seen=True)
     raw.write_bytes(whole[:-5000] + bytes(5000))  # other pixels, and nothing tells before it is read
-    import os
-
     os.utime(raw, ns=(status.st_atime_ns, status.st_mtime_ns))
     run_snakemake(folder, seen=True, expect=1)
     [page] = (folder / "results").glob("*/report.html")
