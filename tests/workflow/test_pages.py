@@ -46,7 +46,7 @@ def read_table(folder):
 
 
 def test_everything_has_its_picture_and_the_night_its_page(shared):
-    folder, made = shared
+    folder, _ = shared
     results = folder / "results"
     for product in [*results.glob("*/*/master_*.fits"), *results.glob("*/*/lights/*.fits")]:
         assert product.with_suffix(".png").exists(), product
