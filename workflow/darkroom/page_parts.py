@@ -121,6 +121,7 @@ def list_columns(night: Night) -> list[Row]:
     units = {light.unit for light in night.made}
     unit = write_unit(units.pop()) if len(units) == 1 else ""
     columns: list[Row] = [{"key": "frame", "title": "Frame"}, {"key": "verdict", "title": "Verdict"}]
+    columns.append({"key": "remark", "title": "What stands out"})
     columns += [{"key": "setup", "title": "Setup"}] if len({light.setup for light in night.lights}) > 1 else []
     columns += [
         {"key": "object", "title": "Object"},
@@ -134,7 +135,6 @@ def list_columns(night: Night) -> list[Row]:
             columns.append(
                 {"key": key, "title": title, "unit": shown, "number": True, "factor": factor, "digits": digits}
             )
-    columns.append({"key": "remark", "title": "What stands out"})
     return [{"unit": "", "number": False} | column for column in columns]
 
 
@@ -153,7 +153,7 @@ def list_lights(
             "anchor": f"light-{number}",
             "light": light,
             "verdict": _judge_light(light),
-            "cells": [_fill_cell(light, column) for column in columns[1:-1]],
+            "cells": [_fill_cell(light, column) for column in columns if column["key"] not in ("frame", "remark")],
             "thumbnail": embed_picture(light.thumbnail),
             "preview": link_file(light.preview),
             "filter": filters[light.filter],

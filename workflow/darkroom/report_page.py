@@ -118,13 +118,15 @@ def _render_page(
     """Return a page of a template with its libraries, its charts and data as JSON, and its policy."""
     scripts = [read_tables(), *([read_vega()] if drawn else []), _read_script("page.js")]
     datasets, specs = _share_data(drawn)
+    early = _read_script("early.js")
     html = (
         _make_environment()
         .get_template(template)
         .render(
             scripts=[Markup(script) for script in scripts],
             styles=[Markup(style) for style in (_read_tables_style(), write_chart_css(), _read("style.css"))],
-            policy=_write_policy(scripts),
+            early=Markup(early),
+            policy=_write_policy([early, *scripts]),
             data=write_json({**data, "charts": specs, "datasets": datasets}),
             recipe_digest=recipe_digest,
             recipe=write_json(recipe or {}),
@@ -135,8 +137,8 @@ def _render_page(
 
 
 def _share_data(drawn: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the datasets of charts, each once, and the charts' specs without; histograms are alike in all but data."""
-    series = {key: chart for key, chart in drawn.items() if not key.startswith("histogram-")}
+    """Return the datasets that several charts share, each once, and the specs of all charts."""
+    series = {key: chart for key, chart in drawn.items() if key.startswith("chart-")}
     datasets, specs = share_datasets(series.values())
     alone = {key: chart.spec for key, chart in drawn.items() if key not in series}
     return datasets, dict(zip(series, specs, strict=True)) | alone

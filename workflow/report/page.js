@@ -12,13 +12,16 @@ function followColours(event) {
 
 // Tables
 
-function makeTable(table, nouns, options = {}) {
+function makeTable(table, nouns, columns = {}) {
   const [one, many] = nouns;
   const box = table.closest(".scroll");
   const label = box.getAttribute("aria-label") || table.caption.textContent;
   for (const row of table.tBodies[0].rows) rows.set(row.id, { row, table });
   box.replaceWith(table);
+  const types = [...table.tHead.rows[0].cells].map(({ classList }) => ({ type: classList.contains("number") ? "num" : "string" }));
   const made = new window.DataTable(table, {
+    columns: types.map((column, at) => ({ ...column, ...columns[at] })),
+    orderClasses: false,
     pageLength: 50,
     lengthMenu: [25, 50, 100, { label: "all", value: -1 }],
     order: [],
@@ -32,7 +35,6 @@ function makeTable(table, nouns, options = {}) {
       entries: { _: many, 1: one },
       lengthMenu: "_MENU_ a page",
     },
-    ...options,
   });
   const frame = table.closest(".dt-layout-table") || table.parentElement;
   frame.tabIndex = 0;
@@ -45,8 +47,8 @@ function makeTable(table, nouns, options = {}) {
 function makeLights() {
   const table = find("lights-table");
   if (!table) return;
-  const last = table.tHead.rows[0].cells.length - 1;
-  const made = makeTable(table, ["light", "lights"], { columnDefs: [{ targets: last, orderable: false }] });
+  const remark = [...table.tHead.rows[0].cells].findIndex((cell) => cell.dataset.key === "remark");
+  const made = makeTable(table, ["light", "lights"], { [remark]: { orderable: false } });
   const [name, verdict, text] = ["filter-filter", "filter-verdict", "filter-text"].map(find);
   made.search.fixed("chosen", (words, values, index) => {
     const { dataset } = made.row(index).node();
@@ -168,7 +170,7 @@ async function drawChart(place) {
   try {
     const { view } = await window.vegaEmbed(place, spec, {
       mode: spec.$schema?.includes("/vega/") ? "vega" : "vega-lite",
-      renderer: "svg", actions: false, ast: true, config: { aria: false }, loader, tooltip: { theme: dark.matches ? "dark" : "light" },
+      renderer: "svg", actions: false, ast: true, logLevel: 1, config: { aria: false }, loader, tooltip: { theme: dark.matches ? "dark" : "light" },
     });
     view.addEventListener("click", clickPoint);
     views.set(place.dataset.chart, view);
@@ -255,7 +257,11 @@ document.addEventListener("click", followLink);
 window.addEventListener("popstate", () => lead(location.hash.slice(1)));
 window.addEventListener("beforeprint", unfold);
 window.addEventListener("afterprint", fold);
-makeLights();
+try {
+  makeLights();
+} finally {
+  document.documentElement.classList.remove("waits");
+}
 find("raws-all")?.addEventListener("toggle", makeRaws);
 for (const table of document.querySelectorAll("table[data-sorts]")) makeTable(table, table.dataset.sorts.split(","));
 for (const input of document.querySelectorAll(".slider input")) makeSlider(input);
