@@ -75,7 +75,7 @@ def describe_raw(
 ) -> Row:
     """Return the row of a raw frame; ``paths`` are those of what was made of it, ``odd`` how the light stands out."""
     row = _start_row(raw.name, paths.get(raw.name, ""), raw.start, raw.exposure)
-    row |= {"kind": kinds[raw.kind], "filter": filters[raw.filter]}
+    row |= {"kind": kinds[raw.kind], "filter": filters.get(raw.filter, "")}
     figures = {"temperature": raw.temperature, "level": raw.level}
     row |= {name: number for name, value in figures.items() if (number := read_number(value)) is not None}
     if raw.problem and raw.kind == "flat":

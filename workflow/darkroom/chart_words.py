@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median, quantiles
+from statistics import median
 from typing import Any, Literal
 
 from darkroom.texts import make_printable
@@ -133,11 +133,10 @@ def _find_symlog_ticks(low: float, high: float, constant: float) -> list[float]:
 
 
 def _measure_middle(values: Sequence[float]) -> float:
-    """Return the range of the middle four fifths, or of all of a few."""
-    if len(values) < 5:
-        return max(values) - min(values)
-    tenths = quantiles(values, n=10, method="inclusive")
-    return tenths[-1] - tenths[0]
+    """Return the range of the values without a tenth at either end, one at least; of a few, of all."""
+    ends = max(1, len(values) // 10) if len(values) >= 5 else 0
+    middle = sorted(values)[ends : len(values) - ends]
+    return middle[-1] - middle[0]
 
 
 def _tidy_ends(low: float, high: float) -> tuple[float, float]:

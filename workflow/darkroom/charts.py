@@ -36,7 +36,8 @@ def list_charts(night: Night) -> list[Chart]:
     it went into (below results; empty if there is none). The data of a setup's lights are one dataset, which their
     charts share: see `share_datasets`.
     """
-    filters = name_series([*(one.filter for one in night.lights), *(one.filter for one in night.raws)], "no filter")
+    flats = [raw for raw in night.raws if raw.kind == "flat"]
+    filters = name_series((one.filter for one in [*night.lights, *flats]), "no filter")
     kinds = name_series((one.kind for one in night.raws), "unknown kind")
     setups = sorted({one.setup for one in night.lights if one.path} | {one.setup for one in night.raws if one.setup})
     names = name_series(setups)
@@ -58,8 +59,8 @@ def list_charts(night: Night) -> list[Chart]:
         raws = [raw for raw in night.raws if raw.setup == setup]
         rows = [describe_raw(raw, filters, kinds, paths, odd.get(raw.name, {})) for raw in raws]
         found.append(_draw(TEMPERATURE, rows, f"raws{suffix}", suffix, "kind", list(kinds.values())))
-        flats = [row for raw, row in zip(raws, rows, strict=True) if raw.kind == "flat"]
-        found.append(_draw(FLATS, flats, f"flats{suffix}", suffix, "filter", labels))
+        rows = [row for raw, row in zip(raws, rows, strict=True) if raw.kind == "flat"]
+        found.append(_draw(FLATS, rows, f"flats{suffix}", suffix, "filter", labels))
         for chart in filter(None, found):
             chart.group = names[setup] if len(setups) > 1 else ""
             charts.append(chart)
