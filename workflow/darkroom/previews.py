@@ -67,6 +67,8 @@ def read_product(path: str, digest: str | None = None) -> Product:
         if digest not in (None, stamp):
             raise JobProblem(f"{path}: made by another recipe than the plan's; run snakemake again")
         with fits.open(path, memmap=True) as hdus:
+            if hdus[0].header["NAXIS"] != 2:
+                raise ValueError("it holds no image")
             return Product(
                 hdus[0].header,
                 json.loads(str(hdus[TABLE].data["json"][0])),
@@ -162,7 +164,8 @@ def shrink_colours(image: Image, size: int, mosaic: str | None) -> tuple[Image, 
         found.setdefault(colour, []).append(plane)
     colours = np.stack([_join(found[colour]) for colour in "RGB"], axis=-1)
     medians = np.array([measure_median(colours[..., number]) for number in range(3)])
-    colours += (np.mean(medians) - medians).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        colours += (np.mean(medians) - medians).astype(np.float32)
     rows, columns = _measure_shown(planes[0], (image.shape[0] // SIDE, image.shape[1] // SIDE), factor)
     return colours, (SIDE * rows, SIDE * columns)
 
@@ -170,7 +173,7 @@ def shrink_colours(image: Image, size: int, mosaic: str | None) -> tuple[Image, 
 def measure_median(image: Image) -> float:
     """Return the median of the finite pixels, 0 of none."""
     values = sample_finite(image)
-    return float(np.median(values)) if values.size else 0.0
+    return float(np.median(values.astype(np.float64))) if values.size else 0.0
 
 
 def _join(planes: list[Image]) -> Image:
@@ -203,7 +206,8 @@ def _add_grid(levels: Levels, header: fits.Header, shown: tuple[int, int]) -> Le
 def _bring_to_level(image: Image, like: Image) -> Image:
     """Return an image, or each of its colours, with the median of another."""
     if image.ndim == 2:
-        return image + np.float32(measure_median(like) - measure_median(image))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return image + np.float32(measure_median(like) - measure_median(image))
     return np.stack([_bring_to_level(image[..., n], like[..., n]) for n in range(image.shape[-1])], axis=-1)
 
 

@@ -132,16 +132,16 @@ def find_stretch(image: Image, how: str) -> Stretch:
         sky to all but the brightest 0.2 %, about linear up to two noises and logarithmic from there; sky and noise are
         the median, and 1.4826 times the median of the deviations from it.
     """
-    values = sample_finite(image)
+    values = sample_finite(image).astype(np.float64)
     if not values.size:
         return Stretch(0.0, 1.0)
     noise = None
     if how == "asinh":
         sky = float(np.median(values))
-        noise = SIGMA * float(np.median(np.abs(values - np.float32(sky))))
+        noise = SIGMA * float(np.median(np.abs(values - sky)))
         low, high = sky - DARK * noise, max(float(np.percentile(values, BRIGHTEST)), sky + BRIGHT * noise)
     else:
-        low, high = map(float, ZScaleInterval().get_limits(values.astype(np.float64, copy=False)))
+        low, high = map(float, ZScaleInterval().get_limits(values))
     if not (np.isfinite([low, high]).all() and high > low):
         low, high = float(values.min()), float(values.max())
     if not high - low > 1e-6 * max(abs(low), abs(high)):  # flat, to the last digits of float32
