@@ -7,24 +7,20 @@ Vega with its interpreter in place of ``eval``. What headers and file names hold
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import importlib.resources
 import json
 import math
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import vl_convert
 import yaml
 from markupsafe import Markup
 
 from darkroom.chart_theme import write_chart_css
 from darkroom.chart_words import shorten
 from darkroom.charts import draw_histogram, list_charts, share_datasets
+from darkroom.page_libraries import enclose_script, read_tables, read_tables_style, read_vega, write_policy
 from darkroom.page_parts import (
     judge_night,
     list_columns,
@@ -34,12 +30,14 @@ from darkroom.page_parts import (
     name_anchors,
     place_lights,
 )
-from darkroom.page_pictures import embed_picture
+from darkroom.page_pictures import embed_picture, link_file
 from darkroom.page_words import VERDICTS, count, is_number, write_number
 from darkroom.plan_graph import describe_plan_in_words
 from darkroom.plan_picture import draw_plan
 from darkroom.report_model import Night
 from darkroom.texts import make_printable
+from darkroom.trend_rows import Table
+from darkroom.trends import Trends
 
 FOLDER = Path(__file__).resolve().parents[1] / "report"  # templates, style and script
 SHORT = 90  # letters of a name
@@ -93,6 +91,40 @@ def render_night(night: Night, recipe_digest: str = "", recipe: dict[str, Any] |
     )
 
 
+def render_trends(trends: Trends, title: str, recipe_digest: str = "", recipe: dict[str, Any] | None = None) -> str:
+    """Return the page of all nights, as HTML; ``title`` heads it, the rest is as for `render_night`."""
+    shown = {f"chart-{chart.id}": chart for chart in trends.charts}
+    return _render_page(
+        "trends.html",
+        shown,
+        {"anchors": {}},
+        recipe_digest,
+        recipe,
+        title=title,
+        remarks=trends.remarks,
+        charts=_group_charts(shown),
+        tables=[_show_table(table, f"table-{number}") for number, table in enumerate(trends.tables, 1)],
+    )
+
+
+def _show_table(table: Table, anchor: str) -> dict[str, Any]:
+    """Return a table of trends with what each cell shows, and what it is sorted by; a night leads to its page."""
+    numbers = {name for name in table.columns if any(is_number(row[name]) for row in table.rows)}
+    columns = [
+        {"key": name, "title": name.replace("_", " ").capitalize(), "number": name in numbers} for name in table.columns
+    ]
+    rows = []
+    for at, row in enumerate(table.rows, 1):
+        cells = []
+        for name in table.columns:
+            value, link = row[name], link_file(row["page"]) if name == "night" else ""
+            text = write_number(value) if name in numbers else str(value or "")
+            order = repr(float(value)) if is_number(value) else "" if name in numbers else text
+            cells.append({"text": text, "order": order, "link": link, "number": name in numbers})
+        rows.append({"anchor": f"{anchor}-row-{at}", "cells": cells})
+    return {"title": table.title, "anchor": anchor, "columns": columns, "rows": rows}
+
+
 def _group_charts(shown: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return charts by the heading that they stand under, and their keys."""
     groups: dict[str, dict[str, Any]] = {}
@@ -124,9 +156,9 @@ def _render_page(
         .get_template(template)
         .render(
             scripts=[Markup(script) for script in scripts],
-            styles=[Markup(style) for style in (_read_tables_style(), write_chart_css(), _read("style.css"))],
+            styles=[Markup(style) for style in (read_tables_style(), write_chart_css(), _read("style.css"))],
             early=Markup(early),
-            policy=_write_policy([early, *scripts]),
+            policy=write_policy([early, *scripts]),
             data=write_json({**data, "charts": specs, "datasets": datasets}),
             recipe_digest=recipe_digest,
             recipe=write_json(recipe or {}),
@@ -166,57 +198,12 @@ def _write_settings(settings: dict[str, Any]) -> str:
     return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)) if plain else ""
 
 
-def _write_policy(scripts: list[str]) -> str:
-    """Return a Content-Security-Policy that lets these scripts run and no other, and nothing be loaded."""
-    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-@cache
-def read_vega() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as a script that makes ``window.vegaEmbed``; takes a second."""
-    return _enclose(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
-
-
-@cache
-def read_tables() -> str:
-    """Return DataTables as what makes ``window.DataTable``: what a module in a page exports is out of reach."""
-    text = importlib.resources.files("itables").joinpath("html/dt_bundle.js").read_text("utf-8")
-    exports = re.search(r"\bexport\s*\{([^}]*)\};?", text)
-    name = re.search(r"([\w$]+) as default\b", exports[1]) if exports else None
-    if exports is None or name is None:
-        raise ValueError("itables: its bundle exports no DataTables; another version of it is needed")
-    script = f"{text[: exports.start()]}window.DataTable={name[1]};{text[exports.end() :]}"
-    return _enclose(script)
-
-
-@cache
-def _read_tables_style() -> str:
-    style = importlib.resources.files("itables").joinpath("html/dt_bundle.css").read_text("utf-8")
-    if "</style" in style.lower():
-        raise ValueError("itables: its style would end the element that it stands in")
-    return style
-
-
 def _read(name: str) -> str:
     return (FOLDER / name).read_text("utf-8")
 
 
 def _read_script(name: str) -> str:
-    return _enclose(_read(name))
-
-
-def _enclose(script: str) -> str:
-    """Return a script as it may stand in its element, with the line ends that a browser gives it.
-
-    Text that would end or prolong the element is written as HTML advises, which in literals of JavaScript is the same.
-    """
-    script = f"\n{script.replace(chr(13) + chr(10), chr(10)).strip()}\n"
-    return re.sub(r"<(?=!--|/?script)", r"\\x3C", script, flags=re.IGNORECASE)
+    return enclose_script(_read(name))
 
 
 @cache

@@ -125,9 +125,15 @@ function findFrame(datum) {
 function clickPoint(event, item) {
   for (let datum = item?.datum; datum; datum = datum.datum) {
     if (datum.id && datum.layer) return tellNode(datum);
+    if (datum.page) return openPage(datum.page);
     const anchor = findFrame(datum);
     if (anchor) return goTo(anchor);
   }
+}
+
+function openPage(page) {
+  const url = new URL(page.split("/").map(encodeURIComponent).join("/"), location.href);
+  if (url.protocol === location.protocol) location.assign(url);
 }
 
 // What was clicked in the picture of the plan, with links to it: the picture itself shows its way

@@ -1,0 +1,60 @@
+"""The libraries that a page carries: Vega of vl-convert and DataTables of itables, as scripts that lie in the page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.resources
+import re
+from functools import cache
+
+import vl_convert
+
+
+@cache
+def read_vega() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as a script that makes ``window.vegaEmbed``; takes a second."""
+    return enclose_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+
+
+@cache
+def read_tables() -> str:
+    """Return DataTables as a script that makes ``window.DataTable``: what a module in a page exports cannot be had."""
+    text = _read_part("js")
+    exports = re.search(r"\bexport\s*\{([^}]*)\};?", text)
+    name = re.search(r"([\w$]+) as default\b", exports[1]) if exports else None
+    if exports is None or name is None:
+        raise ValueError("itables: its bundle exports no DataTables; another version of it is needed")
+    return enclose_script(f"{text[: exports.start()]}window.DataTable={name[1]};{text[exports.end() :]}")
+
+
+@cache
+def read_tables_style() -> str:
+    """Return the style of DataTables."""
+    style = _read_part("css")
+    if "</style" in style.lower():
+        raise ValueError("itables: its style would end the element that it stands in")
+    return style
+
+
+def _read_part(suffix: str) -> str:
+    return importlib.resources.files("itables").joinpath(f"html/dt_bundle.{suffix}").read_text("utf-8")
+
+
+def enclose_script(script: str) -> str:
+    """Return a script as it may stand in its element, with the line ends that a browser gives it.
+
+    Text that would end or prolong the element is written as HTML advises, which in literals of JavaScript is the same.
+    """
+    script = f"\n{script.replace(chr(13) + chr(10), chr(10)).strip()}\n"
+    return re.sub(r"<(?=!--|/?script)", r"\\x3C", script, flags=re.IGNORECASE)
+
+
+def write_policy(scripts: list[str]) -> str:
+    """Return a Content-Security-Policy that lets these scripts run and no other, and nothing be loaded."""
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
