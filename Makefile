@@ -40,8 +40,8 @@ $(SLURM_READY): requirements-slurm.txt $(READY)
 	$(BIN)/python -m pip install -q --require-hashes --no-deps -r requirements-slurm.txt
 	@touch $@
 
-demo: env  ## simulate a night, develop it and check the outcome
-	$(BIN)/python -m tests.simulator demo/raw
+demo: env  ## simulate a night, develop it and check the outcome; a page tells how it went
+	$(BIN)/python -m tests.simulator demo/raw --eventful
 	$(BIN)/snakemake --cores all --config raw=demo/raw results=demo/results
 	$(BIN)/python -m tests.check_demo demo/raw demo/results
 

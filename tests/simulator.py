@@ -1,7 +1,7 @@
 """Simulate nights of raw CCD frames whose true calibration is known.
 
 This is the reference Darkroom is tested against, so it shares no code with it. Run as
-``python -m tests.simulator FOLDER [--seed 1] [--size 512]`` it writes the demonstration night in
+``python -m tests.simulator FOLDER [--seed 1] [--size 512] [--eventful]`` it writes the demonstration night in
 FOLDER and the truth about it in ``FOLDER/../truth``.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -98,14 +99,16 @@ def simulate_night(
     flat_colour: Sequence[float] = (1.0, 1.0, 1.0, 1.0),
     light_signal: float | tuple[float, float] = (300.0, 900.0),
     star_count: int = 10,
+    pause: float = READOUT,
+    spoilt: Mapping[str, Mapping[str, float]] = {},
     start: str = "23:59:30",
     bias_drift: float = 0.0,
     cards: Mapping[str, object] = {},
 ) -> Truth:
     """Write the raw frames of one night at longitude -105.82 and return the truth about them.
 
-    Flats come first, at `start`; lights 3 h later; darks and biases 12 h later. Files are named
-    bias_001.fits, dark_60s_001.fits, flat_V_001.fits, light_V_60s_001.fits.
+    Flats come first, at `start`; lights 3 h later; darks and biases 12 h later, or after the last light. Files are
+    named bias_001.fits, dark_60s_001.fits, flat_V_001.fits, light_V_60s_001.fits.
 
     Parameters
     ----------
@@ -126,6 +129,10 @@ def simulate_night(
         Sky of the lights in ADU, or that of the first and the last light; it is even over the field.
     star_count
         Stars in the field, which is dithered between lights.
+    pause
+        Seconds between the end of a light and the start of the next.
+    spoilt
+        Factors by which single lights, by file stem, differ: `sky`, and `flux` and `fwhm` of the stars.
     bias_drift
         Standard deviation of the bias level from frame to frame in ADU.
     cards
@@ -158,12 +165,15 @@ def simulate_night(
         for number in range(1, count + 1):
             stem = f"light_{name}_{exposure:g}s_{number:03d}"
             dither = rng.normal(0, 2, 2)
-            seen = np.column_stack([positions + dither, rates * exposure, np.full(star_count, 3.0)])
+            own = {"sky": 1.0, "flux": 1.0, "fwhm": 1.0} | dict(spoilt.get(stem, {}))
+            widths = np.full(star_count, 3.0 * own["fwhm"])
+            seen = np.column_stack([positions + dither, own["flux"] * rates * exposure, widths])
             stars = [dict(zip(("x", "y", "flux", "fwhm"), star, strict=True)) for star in seen.tolist()]
-            light = truth.lights[stem] = Light("M67", name, exposure, next(skies), stars)
+            light = truth.lights[stem] = Light("M67", name, exposure, own["sky"] * next(skies), stars)
             scene = truth.scenes[stem] = (light.sky + render_stars(camera.shape, stars)) * camera.tint()
             x, y = ((np.array(camera.shape[::-1]) + 1) / 2 + dither).tolist()
             shoot(stem, exposure, scene, name, OBJECT=light.object, CRPIX1=x, CRPIX2=y)
+            clock += timedelta(seconds=pause - READOUT)
     clock = max(clock, first + timedelta(hours=12))
     for exposure, count in darks.items():
         for number in range(1, count + 1):
@@ -173,22 +183,35 @@ def simulate_night(
     return truth
 
 
+# Lights of both nights have a dark of their exposure in one filter and none in the other.
+NIGHT: dict[str, Any] = {
+    "biases": 15,
+    "darks": {120.0: 9},
+    "flats": {"B": 7, "V": 7},
+    "lights": {("B", 120.0): 4, ("V", 90.0): 2, ("V", 60.0): 2},
+    "star_count": 60,
+}
+# What a night can have besides: a cloud, poor focus, a filter that nobody took flats of.
+EVENTFUL = NIGHT | {
+    "lights": {("B", 120.0): 9, ("V", 60.0): 9, ("Ha", 120.0): 2},
+    "light_signal": (450.0, 750.0),
+    "star_count": 150,
+    "pause": 600.0,
+    "spoilt": {"light_V_60s_003": {"sky": 2.5, "flux": 0.08}, "light_B_120s_006": {"fwhm": 2.0}},
+}
+
+
 def main() -> None:
-    """Write the demonstration night: lights in two filters, some without a dark of their exposure."""
+    """Write the demonstration night."""
     parser = argparse.ArgumentParser(description="Simulate the demonstration night.")
     parser.add_argument("folder", type=Path, help="folder of the raw frames")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--size", type=int, default=512, help="rows and columns of a frame, pixels")
+    parser.add_argument("--eventful", action="store_true", help="with a cloud, poor focus and a filter without flats")
     options = parser.parse_args()
+    camera = Camera(shape=(options.size, options.size), seed=options.seed)
     truth = simulate_night(
-        options.folder,
-        camera=Camera(shape=(options.size, options.size), seed=options.seed),
-        seed=options.seed,
-        biases=15,
-        darks={120.0: 9},
-        flats={"B": 7, "V": 7},
-        lights={("B", 120.0): 4, ("V", 90.0): 2, ("V", 60.0): 2},
-        star_count=60,
+        options.folder, camera=camera, seed=options.seed, **(EVENTFUL if options.eventful else NIGHT)
     )
     beside = options.folder.resolve().parent / "truth"
     truth.save(beside)

@@ -93,6 +93,27 @@ def test_headers_read_as_a_camera_writes_them(tmp_path):
     assert fits.getheader(tmp_path / "bias_001.fits")["DATE-OBS"].startswith("2024-03-11T12")
 
 
+def test_spoilt_light_differs_by_the_factors_told_and_others_not_at_all(tmp_path):
+    night = {"lights": {("V", 60.0): 3}, "light_signal": 400.0}
+    plain = simulate_night(tmp_path / "plain", **night)
+    spoilt = simulate_night(tmp_path / "spoilt", **night, spoilt={"light_V_60s_002": {"sky": 2.5, "flux": 0.1}})
+    first, second, third = plain.lights
+    light, usual = spoilt.lights[second], plain.lights[second]
+    assert light.sky == 2.5 * usual.sky
+    assert [one["flux"] for one in light.stars] == pytest.approx([0.1 * one["flux"] for one in usual.stars])
+    assert [(one["x"], one["fwhm"]) for one in light.stars] == [(one["x"], one["fwhm"]) for one in usual.stars]
+    before, after = (fits.getdata(tmp_path / name / f"{second}.fits").astype(float) for name in ("plain", "spoilt"))
+    assert np.median(after) - np.median(before) == pytest.approx(1.5 * usual.sky, rel=0.02)
+    assert spoilt.lights[first] == plain.lights[first]
+    assert spoilt.lights[third].sky == plain.lights[third].sky
+
+
+def test_lights_are_as_far_apart_as_told(tmp_path):
+    simulate_night(tmp_path, lights={("V", 60.0): 2}, pause=600.0)
+    starts = [fits.getheader(tmp_path / f"light_V_60s_00{number}.fits")["JD"] for number in (1, 2)]
+    assert (starts[1] - starts[0]) * 86400 == pytest.approx(660, abs=0.1)
+
+
 def test_truth_survives_saving(tmp_path):
     truth = simulate_night(tmp_path / "raw", light_signal=400.0)
     truth.save(tmp_path / "truth")

@@ -19,7 +19,8 @@ MODULE = (sys.executable, "-m")
 def demo(tmp_path_factory):
     """The demonstration night, simulated and reduced."""
     folder = tmp_path_factory.mktemp("demo")
-    subprocess.run([*MODULE, "tests.simulator", folder / "raw"], cwd=REPOSITORY, check=True, capture_output=True)
+    simulate = [*MODULE, "tests.simulator", folder / "raw", "--eventful"]
+    subprocess.run(simulate, cwd=REPOSITORY, check=True, capture_output=True)
     return folder, run_snakemake(folder, cores=2)
 
 
@@ -29,7 +30,8 @@ def test_demonstration_night_meets_the_truth(demo):
     check = [*MODULE, "tests.check_demo", folder / "raw", folder / "results"]
     answer = subprocess.run(check, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout
-    assert "within 0.1 % of the true sky and 3 % of the true noise" in answer.stdout
+    assert "All 18 lights within 0.1 % of the true sky and 3 % of the true noise" in answer.stdout
+    assert "2 lights skipped, as they should be" in answer.stdout
 
 
 @pytest.mark.slow
@@ -50,14 +52,26 @@ def test_a_light_spoilt_by_one_adu_does_not_pass(demo):
 
 
 @pytest.mark.slow
+def test_a_light_made_without_a_flat_does_not_pass(demo):
+    folder, _ = demo
+    path = next(iter(find_lights(folder / "results").values())).with_name("light_Ha_120s_001.fits")
+    path.touch()
+    check = [*MODULE, "tests.check_demo", folder / "raw", folder / "results"]
+    answer = subprocess.run(check, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    path.unlink()
+    assert answer.returncode == 1
+    assert "light_Ha_120s_001.fits is calibrated" in answer.stdout
+
+
+@pytest.mark.slow
 def test_a_run_says_how_far_it_is_and_what_it_made(demo):
     _, run = demo
-    masters, certificates, batches, figures, bad_pixels = 4, 4, 3, 2, 1
+    masters, certificates, batches, figures, bad_pixels = 4, 4, 2, 2, 1
     jobs = masters + certificates + batches + figures + bad_pixels + 1  # the last one is Snakemake's own: all
     assert f"{jobs} of {jobs} jobs done (100 %)" in run.stderr
     assert f"1 of {jobs} jobs done" in run.stderr
     assert "left" in run.stderr
-    assert "1 night(s), 1 setup(s), 4 master(s); 8 of 8 light(s) calibrated" in run.stderr
+    assert "1 night(s), 1 setup(s), 4 master(s); 18 of 20 light(s) calibrated" in run.stderr
     assert "plan.txt" in run.stderr
     assert "Traceback" not in run.stderr
 
