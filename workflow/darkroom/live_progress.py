@@ -41,9 +41,8 @@ class LiveProgress:
 
     def begin(self) -> None:
         """Show the block until ``end``."""
-        self._diversion.begin()
-        self._thread.start()
         atexit.register(self._part)
+        self._thread.start()  # which does all the rest, so that nothing can come in between
 
     def end(self) -> None:
         """Remove the block, leave the terminal as it was; what was written before stands above what comes now."""
@@ -55,13 +54,15 @@ class LiveProgress:
 
     def _part(self) -> None:
         self.end()
-        self._thread.join(PARTING)
+        if self._thread.is_alive():
+            self._thread.join(PARTING)
 
     def _show(self) -> None:
         text, problem = b"", None
         try:
             from rich.live import Live
 
+            self._diversion.begin()
             live = Live(
                 console=self._console,
                 auto_refresh=False,

@@ -200,11 +200,10 @@ class ProgressHandler(Steering):
         if self.colour is None or self.live or self.run is None or self.run.hold is None:
             return
         try:
-            live = LiveProgress(self.standing, self.colour)
+            self.live = LiveProgress(self.standing, self.colour)
         except (ImportError, OSError):  # no such library here, or no more files: lines will do
             return
-        live.begin()
-        self.live = live
+        self.live.begin()
 
     def end_display(self) -> None:
         """Remove the live block, if there is one, and leave a line in its place."""
