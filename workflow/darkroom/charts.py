@@ -37,7 +37,7 @@ def list_charts(night: Night) -> list[Chart]:
     charts share: see `share_datasets`.
     """
     flats = [raw for raw in night.raws if raw.kind == "flat"]
-    filters = name_series((one.filter for one in [*night.lights, *flats]), "no filter")
+    filters = name_series([*(one.filter for one in night.lights), *(one.filter for one in flats)], "no filter")
     kinds = name_series((one.kind for one in night.raws), "unknown kind")
     setups = sorted({one.setup for one in night.lights if one.path} | {one.setup for one in night.raws if one.setup})
     names = name_series(setups)

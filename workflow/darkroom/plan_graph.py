@@ -12,7 +12,6 @@ from darkroom.report_model import LightShown, MasterShown, Night
 
 LAYERS = ["raw", "bias", "dark", "flat", "light"]
 LONGEST = 30  # letters of a text in the picture
-DEEPEST = 9  # levels of masters made with masters, of which there are three
 
 
 @dataclass
@@ -49,9 +48,11 @@ def make_graph(night: Night) -> PlanGraph:
     nodes: dict[str, Node] = {}
     ids: dict[str, str] = {}  # of masters, by path
     wanted: list[tuple[str, str]] = []
-    for master in night.masters:
-        node = _describe_master(f"m{len(ids) + 1}", master, night.night)
-        ids.setdefault(master.path, node.id)
+    for number, master in enumerate(night.masters, 1):
+        if master.path in ids:
+            continue
+        node = _describe_master(f"m{number}", master, night.night)
+        ids[master.path] = node.id
         nodes[node.id] = node
         if master.frames:
             raw = _describe_frames(f"r{node.id[1:]}", master)
@@ -96,11 +97,11 @@ def describe_plan_in_words(night: Night) -> list[dict[str, Any]]:
     masters = {master.path: master for master in reversed(night.masters)}
     ids = {node.path: node.id for node in reversed(make_graph(night).nodes.values()) if node.path}
 
-    def describe(path: str, depth: int) -> dict[str, Any]:
+    def describe(path: str, above: tuple[str, ...]) -> dict[str, Any]:
         master = masters.get(path)
         if master is None:
             return {"node": "", "title": path, "path": path, "verdict": "", "frames": [], "masters": []}
-        below = [describe(one, depth + 1) for one in master.masters] if depth < DEEPEST else []
+        below = [describe(one, (*above, path)) for one in master.masters if one not in (*above, path)]
         return {"node": ids[path], "title": _name_master(master), "path": path, "verdict": master.verdict,
                 "frames": list(master.frames), "masters": below}  # fmt: skip
 
@@ -111,7 +112,7 @@ def describe_plan_in_words(night: Night) -> list[dict[str, Any]]:
             "setup": lights[0].setup,
             "lights": [light.raw for light in lights],
             "missing": [one.what for one in lights[0].missing] if not lights[0].path else [],
-            "masters": [describe(path, 1) for path in lights[0].masters.values()],
+            "masters": [describe(path, ()) for path in lights[0].masters.values()],
         }
         for number, lights in enumerate(group_lights(night.lights), 1)
     ]

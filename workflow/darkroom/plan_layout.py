@@ -148,6 +148,5 @@ def _measure_node(node: Node) -> float:
 
 
 def _measure_char(char: str) -> float:
-    if unicodedata.combining(char):
-        return 0.0
-    return 1050.0 if unicodedata.east_asian_width(char) in "WF" else 850.0
+    """Return the width of what no table has, Cyrillic and Chinese alike."""
+    return 0.0 if unicodedata.combining(char) else 1100.0
