@@ -16,7 +16,7 @@ from darkroom.stamps import digest_recipe
 
 with report_to(snakemake.log[0]) as log:
     recipe = read_recipe_file(snakemake.input.recipe)
-    night = gather_night(recipe, Path(snakemake.params.results))
+    night = gather_night(recipe, Path(snakemake.output.page.removesuffix(recipe["product"])))
     write_text(snakemake.output.table, tabulate_lights(night), recipe)
     write_text(snakemake.output.page, render_night(night, digest_recipe(recipe), recipe), recipe)
     print(f"{len(night.made)} lights, {len(night.masters)} masters, {len(night.problems)} problems", file=log)

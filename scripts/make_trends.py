@@ -16,7 +16,7 @@ from darkroom.trends import make_trends
 
 with report_to(snakemake.log[0]) as log:
     recipe = read_recipe_file(snakemake.input.recipe)
-    certification, detectors = gather_trends(recipe, Path(snakemake.params.results))
+    certification, detectors = gather_trends(recipe, Path(snakemake.output[0].removesuffix(recipe["product"])))
     trends = make_trends(certification, detectors)
     page = render_trends(trends, recipe["title"], digest_recipe(recipe), recipe)
     write_text(snakemake.output[0], page, recipe)

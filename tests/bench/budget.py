@@ -96,7 +96,7 @@ def describe_job(nights: Prepared, job: Job, threads: int) -> dict[str, Any]:
         "output": [str(results / path) for path in job.products],
         "names": ["page", "table"] if job.kind == "make_report" else [],
         "log": str(results / job.log),
-        "params": {"warn_only": nights.if_failed == "warn", "results": str(results)},
+        "params": {"warn_only": nights.if_failed == "warn"},
         "threads": threads,
     }
 

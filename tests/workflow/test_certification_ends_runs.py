@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.running import REPOSITORY, run_snakemake
+from tests.running import REPOSITORY, UNSEEN_FILE, run_snakemake
 from tests.workflow.jobs import make_night, plan_night
 from tests.workflow.test_certification import BEFORE, NIGHT, spoil
 
@@ -52,7 +52,16 @@ def test_a_run_that_is_told_to_end_does_not_begin_again(leaky: Path, how: signal
     certificate = find_certificate(leaky)
     refusal = leaky / certificate.replace(".json", ".failed.json")
     command = [sys.executable, "-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), "--cores", "1"]
-    command += ["--configfile", "s.yaml", "--prioritize", certificate, "--config", "raw=raw", "results=results"]
+    command += [
+        "--configfile",
+        str(UNSEEN_FILE),
+        "s.yaml",
+        "--prioritize",
+        certificate,
+        "--config",
+        "raw=raw",
+        "results=results",
+    ]
     process = subprocess.Popen(command, cwd=leaky, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
         deadline = time.monotonic() + 120

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from darkroom.hold import FILE
-from tests.running import run_snakemake
+from tests.running import UNSEEN_FILE, run_snakemake
 from tests.workflow.jobs import make_night
 from tests.workflow.reduced import UNCERTIFIED, copy_workflow
 
@@ -37,7 +37,14 @@ def first(tmp_path: Path) -> Iterator[subprocess.Popen]:
     (tmp_path / "s.yaml").write_text(UNCERTIFIED)
     (tmp_path / "one").mkdir()
     command = [sys.executable, "-m", "snakemake", "-s", str(tmp_path / "code" / "Snakefile"), "--cores", "2"]
-    command += ["--configfile", str(tmp_path / "s.yaml"), "--config", "raw=../raw", "results=../results"]
+    command += [
+        "--configfile",
+        str(UNSEEN_FILE),
+        str(tmp_path / "s.yaml"),
+        "--config",
+        "raw=../raw",
+        "results=../results",
+    ]
     with (tmp_path / "one.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=tmp_path / "one", stdout=log, stderr=log, start_new_session=True)
     deadline = time.monotonic() + 60

@@ -75,8 +75,9 @@ class Job:
     @property
     def message(self) -> str:
         """What the job makes, for a person."""
+        folder, _, _ = self.products[0].rpartition("/")
         names = ", ".join(Path(product).name for product in self.products)
-        return f"{Path(self.products[0]).parent}: {names}"
+        return f"{folder}: {names}" if folder else names
 
     def is_made(self, results: Path) -> bool:
         """Whether all its products are there."""

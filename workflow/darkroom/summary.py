@@ -53,7 +53,7 @@ def summarise(
     if go_on and set(nights.failed) - set(planned.failed):
         print("darkroom: planning again, with the next best masters", file=stream, flush=True)
         _run_again(run)
-    silent = progress.list_silent() if progress else []
+    silent = progress.list_silent() if progress and not stopped else []
     print("\n".join(_summarise(planned, nights, failed, silent)), file=stream, flush=True)
     if failed and not stopped and not nights.refusal:
         from darkroom.unfinished import show_unfinished  # what draws is imported where it is needed

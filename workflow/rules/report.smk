@@ -112,7 +112,6 @@ rule make_report:
         mem_mb=page_memory_mb,
         runtime=page_minutes,
     params:
-        results=RESULTS,
         title=NIGHTS.title,
     message:
         "{output.page}"
@@ -139,7 +138,6 @@ rule make_trends:
         mem_mb=page_memory_mb,
         runtime=page_minutes,
     params:
-        results=RESULTS,
         title=NIGHTS.title,
     message:
         "{output}"
