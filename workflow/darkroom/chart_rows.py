@@ -32,7 +32,7 @@ class Figure:
     floor: float | None = None
     odd: tuple[str, ...] = ()
     frames: str = "lights"
-    ring: str = "A cross in a ring: it stands out from the frames around it."
+    ring: str = "A cross in a ring: it stands out from the others."
 
 
 LIGHTS = [
