@@ -72,8 +72,13 @@ class Browser:
         """Send a command of the DevTools protocol."""
         return self.driver.execute_cdp_cmd(name, parameters)
 
-    def open(self, path: str | Path, width: int = DESK, *, scheme: str = "light", fragment: str = "") -> "Page":
-        """Open a file as a person would, in a window of this width, light or dark; forget what was before."""
+    def open(
+        self, path: str | Path, width: int = DESK, *, scheme: str = "light", fragment: str = "", scripts: bool = True
+    ) -> "Page":
+        """Open a file as a person would, in a window of this width, light or dark; forget what was before.
+
+        Without `scripts` none of the page's own runs.
+        """
         self.command("Emulation.setScriptExecutionDisabled", value=False)
         self.driver.get("about:blank")
         page = Page(self, Path(path))
@@ -81,6 +86,7 @@ class Browser:
         page.prefer(scheme)
         self.driver.get_log("browser")
         self.driver.get_log("performance")
+        self.command("Emulation.setScriptExecutionDisabled", value=not scripts)
         self.driver.get(page.url + fragment)
         return page
 
@@ -149,18 +155,16 @@ class Page:
 
     @contextmanager
     def printed(self) -> Iterator[None]:
-        """Show the page as it is printed, on A4: with the events that a page gets around printing."""
-        self.resize(794, 1123)
+        """Show the page as it is printed, on A4 across: a printer gives it another width without a word."""
         self.prefer(media="print")
-        self.run("dispatchEvent(new Event('beforeprint'))")
+        self.run("dispatchEvent(new Event('beforeprint')); document.documentElement.style.width = '1032px'")
         yield
-        self.run("dispatchEvent(new Event('afterprint'))")
+        self.run("dispatchEvent(new Event('afterprint')); document.documentElement.style.width = ''")
         self.prefer()
-        self.resize(DESK)
 
     def print(self) -> bytes:
-        """Return the page as a PDF file on A4."""
-        answer = self.command("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=True)
+        """Return the page as a PDF file, on the paper that it asks for."""
+        answer = self.command("Page.printToPDF", preferCSSPageSize=True, printBackground=True)
         return base64.b64decode(answer["data"])
 
     def capture(self, name: str) -> None:
@@ -182,8 +186,12 @@ class Page:
         return self.look("cut", tolerance)
 
     def find_covered_texts(self) -> list[str]:
-        """Return texts that lie below something else."""
-        return self.look("covered")
+        """Return texts that lie below something else; the window is as high as the page meanwhile."""
+        width, height = self.run("return [innerWidth, document.documentElement.scrollHeight]")
+        self.resize(width, max(900, height))
+        found = self.look("covered")
+        self.resize(width)
+        return found
 
     def find_sideways(self) -> list[str]:
         """Return what makes the page wider than its window; nothing if it is not."""

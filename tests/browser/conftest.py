@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.register_assert_rewrite("tests.browser.browser")
+pytest.register_assert_rewrite("tests.browser.browser", "tests.browser.pages")
 
 from tests.browser.browser import CHROMIUM, DRIVER, Browser  # noqa: E402
+from tests.browser.pages import Pages  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +18,9 @@ def browser() -> Iterator[Browser]:
     browser = Browser()
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="session")
+def pages(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Pages:
+    """Pages of made-up nights."""
+    return Pages(browser, tmp_path_factory.mktemp("pages"))
