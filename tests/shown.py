@@ -157,10 +157,11 @@ def _add_pixels(master: MasterShown, seed: int) -> None:
     pixels = np.random.default_rng(seed).normal(center, spread, 60_000)
     counts, edges = np.histogram(pixels, 64)
     master.histogram = {"edges": edges.tolist(), "counts": counts.tolist()}
-    master.statistics = {"mean": float(pixels.mean()), "median": float(np.median(pixels)), "std": float(pixels.std()),
-                         "minimum": float(pixels.min()), "maximum": float(pixels.max())}  # fmt: skip
+    low, high = np.percentile(pixels, [1, 99])
+    master.statistics = {"min": float(pixels.min()), "max": float(pixels.max()), "median": float(np.median(pixels)),
+                         "mean": float(pixels.mean()), "std": float(pixels.std()), "robust_std": spread,
+                         "p01": float(low), "p99": float(high), "blank": 0.0}  # fmt: skip
     master.picture = make_picture(100 + seed, 256)
-    master.unit = master.unit or "adu"
 
 
 def _make_light(

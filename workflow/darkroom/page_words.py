@@ -29,7 +29,16 @@ FIGURES: dict[str, tuple[str, float, str, str]] = {
     "change": ("Changed", 100, "%", "how much it differs from the flat of the night before, rms"),
     "pixel_change": ("Pixels changed", 100, "%", "the same from pixel to pixel: dust that moved"),
 }  # fmt: skip
-STATISTICS = {"std": "standard deviation", "mad": "median absolute deviation", "min": "minimum", "max": "maximum"}
+STATISTICS = {
+    "std": "standard deviation",
+    "robust_std": "robust standard deviation",
+    "mad": "median absolute deviation",
+    "min": "minimum",
+    "max": "maximum",
+    "p01": "1st percentile",
+    "p99": "99th percentile",
+    "blank": "part without a value",
+}
 VERDICTS = {  # of a master: symbol, word, tone, meaning
     "passed": ("✓", "certified", "good", "held against frames that did not make it"),
     "unproven": ("?", "unproven", "warn", "made of one frame, so that there was none to hold it against"),

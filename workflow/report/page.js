@@ -12,13 +12,18 @@ function followColours(event) {
 
 // Tables
 
+function compare(sign) {
+  return (a, b) => (a === "" || b === "" ? (a === "") - (b === "") : sign * (a - b)); // what has no value comes last
+}
+Object.assign(window.DataTable.ext.type.order, { "figure-asc": compare(1), "figure-desc": compare(-1) });
+
 function makeTable(table, nouns, columns = {}) {
   const [one, many] = nouns;
   const box = table.closest(".scroll");
   const label = box.getAttribute("aria-label") || table.caption.textContent;
   for (const row of table.tBodies[0].rows) rows.set(row.id, { row, table });
   box.replaceWith(table);
-  const types = [...table.tHead.rows[0].cells].map(({ classList }) => ({ type: classList.contains("number") ? "num" : "string" }));
+  const types = [...table.tHead.rows[0].cells].map(({ classList }) => ({ type: classList.contains("number") ? "figure" : "string" }));
   const made = new window.DataTable(table, {
     columns: types.map((column, at) => ({ ...column, ...columns[at] })),
     orderClasses: false,
