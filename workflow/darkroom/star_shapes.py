@@ -20,7 +20,7 @@ PIXEL = 1 / 12  # variance that a square pixel adds to a star along each axis, p
 REACH = 2.3  # half of a stamp's side, in FWHM
 LARGEST_REACH = 40  # pixels
 MOST_PIXELS = 40_000  # of all stamps together
-BROAD = 1.25  # width of the weight over that of the stars: sampled by pixels, a narrower one misleads
+NARROWEST = 0.95  # width of a weight that pixels can sample, pixels; else it is as wide as the stars
 WIDER = 1.7  # over it, that of the weight that shows how much light lies in the wings
 PIXELATED = 0.25  # how much of what wings do to a width is hidden by pixels as wide as it
 ROUNDS = 6
@@ -65,7 +65,7 @@ def measure_shapes(stamps: Image, fwhm: float, pixel: float = 1.0) -> Shapes:
     """
     if len(stamps) < 3:
         return Shapes()
-    width, before = max(BROAD * fwhm / FWHM, 0.8 * pixel), 0.0
+    width, before = max(fwhm / FWHM, NARROWEST), 0.0
     reach = stamps.shape[1] // 2
     centres = np.zeros((len(stamps), 2))
     for turn in range(ROUNDS):
@@ -77,7 +77,7 @@ def measure_shapes(stamps: Image, fwhm: float, pixel: float = 1.0) -> Shapes:
         good &= sizes > SHARPEST * pixel / FWHM
         if np.count_nonzero(good) < 3:
             return Shapes()
-        before, width = width, float(np.clip(BROAD * np.median(sizes[good]), 0.8 * pixel, reach))
+        before, width = width, float(np.clip(np.median(sizes[good]), NARROWEST, reach))
         if turn > 1 and abs(width - before) < SETTLED * width:
             break
     wide = weigh(stamps, centres, WIDER * before)[:, 0, 0]
@@ -96,7 +96,8 @@ def measure_shapes(stamps: Image, fwhm: float, pixel: float = 1.0) -> Shapes:
         return Shapes()
     ellipticity = min(float(np.hypot(*np.median(stretch[good], axis=0))), 0.99)
     size = float(np.median(sizes[good]))
-    correction = _correct_wings(_find_middle(wings[good], moments[good, 0, 0]))
+    broad = before / np.hypot(size, np.sqrt(PIXEL) * pixel)
+    correction = _correct_wings(_find_middle(wings[good], moments[good, 0, 0]), float(broad))
     correction = 1 + (correction - 1) * (1 + PIXELATED * (pixel / size) ** 2)
     found = FWHM * size * correction
     if not 0 < found < reach:  # more than the stamps hold
@@ -157,16 +158,16 @@ def _find_size(shapes: Values) -> Values:
     return np.where((area > 0) & (shapes[:, 0] > 0), np.abs(area), np.nan) ** 0.25
 
 
-def _correct_wings(wings: float) -> float:
+def _correct_wings(wings: float, broad: float) -> float:
     """Return true FWHM over that of the moments, of stars whose light in a narrow weight over that in a wide one is
-    that part of what it would be if they were Gaussians.
+    that part of what it would be if they were Gaussians. ``broad`` is the weight's width over that of the stars.
     """
-    shares, factors = _tabulate_wings()
+    shares, factors = _tabulate_wings(round(20 * min(max(broad, 0.8), 2.0)) / 20)
     return float(np.interp(wings, shares, factors)) if np.isfinite(wings) else 1.0
 
 
 @cache
-def _tabulate_wings() -> tuple[Values, Values]:
+def _tabulate_wings(broad: float) -> tuple[Values, Values]:
     """Return shares (rising) and factors of Moffat profiles from far wings (beta 2) to none (a Gaussian)."""
     radius = np.linspace(0.005, 14, 2800)  # in FWHM
     found: list[Any] = []
@@ -174,12 +175,12 @@ def _tabulate_wings() -> tuple[Values, Values]:
         light = radius * (1 + (2 * radius) ** 2 * (2 ** (1 / beta) - 1)) ** -beta
         size = 1 / FWHM
         for _ in range(40):
-            width = BROAD * size
+            width = broad * size
             weight = light * np.exp(-0.5 * (radius / width) ** 2)
             inside = 0.5 * (weight @ radius**2) / weight.sum()
             size = 1 / np.sqrt(1 / inside - width**-2)
         wide = light @ np.exp(-0.5 * (radius / (WIDER * width)) ** 2)
-        kept = (1 + (WIDER * BROAD) ** -2) / (1 + BROAD**-2)
+        kept = (1 + (WIDER * broad) ** -2) / (1 + broad**-2)
         found.append((weight.sum() / wide / kept, 1 / (FWHM * size)))
     shares, factors = np.array([*found, (1.0, 1.0)]).T
     return shares, factors
