@@ -21,8 +21,8 @@ from darkroom.report_model import LightShown
 FEWEST = 4  # lights of a group, below which nothing stands out
 FEWEST_OF_OBJECT = 5  # of one object, below which its sky is compared with that of others
 ENOUGH = 8  # from which there are some around each, and some that make a trend
-AROUND = 12  # lights that one is compared with
-DEVIATION = 5.0  # robust standard deviations of the group that an odd light is away, at least
+AROUND = 20  # lights that one is compared with
+DEVIATION = 4.0  # robust standard deviations of the group that an odd light is away, at least
 FEW = 2.0  # over the number of lights: by how much more a light of a small group has to differ
 LASTING = 0.25  # part of a group that may be odd together
 UNEXPECTED = 2.0  # times the noise that error bars say, from which it is odd whatever the others are like
@@ -48,6 +48,7 @@ class Figure:
     below: float = math.inf
     above_all: float = math.inf
     below_all: float = math.inf
+    surely: float = math.inf  # from which it is, however much the others scatter
     counted: bool = False  # is it a number of things, which differs by chance?
 
 
@@ -63,16 +64,17 @@ def find_oddities(lights: list[LightShown]) -> None:
     lights = sorted(lights, key=lambda light: (light.start, light.path, light.raw))
     whole = _split(lights, lambda light: (light.setup, light.filter, light.exposure))
     for group in whole.values():
+        of_object = list(_split(group, lambda light: (light.object,)).values())
+        few = [light for some in of_object if len(some) < FEWEST_OF_OBJECT for light in some]
         for figure in (SKY, STARS):
-            of_object = _split(group, lambda light: (light.object,)).values()
             for some in of_object:
                 if len(some) >= FEWEST_OF_OBJECT or len(of_object) == 1:
                     judge(figure, some, some)
-            few = [light for some in of_object if len(some) < FEWEST_OF_OBJECT for light in some]
-            judge(figure, group, few if figure is SKY else [])
-            judge_all(figure, group)
+                    judge_all(figure, some)
+        judge(SKY, group, few)
         for figure in OTHERS:
             judge(figure, group, group)
+        for figure in (SKY, NO_STARS, *OTHERS):
             judge_all(figure, group)
     for key, wider in _split(lights, lambda light: (light.setup, light.filter)).items():
         alone = [light for light in wider if len(whole[(*key, light.exposure)]) < FEWEST]
@@ -96,7 +98,9 @@ def judge(figure: Figure, group: list[LightShown], asked: list[LightShown]) -> N
     wanted = {id(light) for light in asked}
     for light, value, usual in zip(known, values.tolist(), expected.tolist(), strict=True):
         if id(light) in wanted:
-            least = max(DEVIATION * scatter, DEVIATION * math.exp(-usual / 2) if figure.counted else 0.0)
+            least = min(DEVIATION * scatter, figure.surely if len(known) >= ENOUGH else math.inf)
+            if figure.counted:
+                least = max(least, DEVIATION * math.exp(-usual / 2))
             few = 1 + FEW / len(known)
             if value - usual > max(figure.above * few, least) or usual - value > max(figure.below * few, least):
                 _mark(figure, light, value, usual, others)
@@ -190,6 +194,10 @@ def _tell_stars(value: float, usual: float, others: str) -> str:
     return f"{number or 'no'} {'star' if number == 1 else 'stars'}; {others} {_have(others)} {usual:.0f}"
 
 
+def _tell_no_stars(value: float, usual: float, others: str) -> str:
+    return _tell_stars(value, usual, others) if value < 1 else ""
+
+
 def _tell_fwhm(value: float, usual: float, others: str) -> str:
     return f"FWHM {value:.1f} pixels; {others} {_have(others)} {usual:.1f}"
 
@@ -218,10 +226,12 @@ _log = math.log
 SKY = Figure("sky", _read_sky, _tell_sky, _log(1.5), _log(1.7), _log(3), _log(3))
 SKY_RATE = Figure("sky", _read_sky_rate, _tell_sky, _log(2), _log(2))
 STARS = Figure(
-    "stars", lambda light: _take_log(light.stars, 0.5), _tell_stars, below=_log(2), below_all=_log(8), counted=True
+    "stars", lambda light: _take_log(light.stars, 0.5), _tell_stars, below=_log(2), below_all=_log(4), counted=True
 )
+# Whatever the field, a light has some where the others have tens.
+NO_STARS = Figure("stars", lambda light: _take_log(light.stars, 0.5), _tell_no_stars, below_all=_log(60), counted=True)
 OTHERS = (
-    Figure("fwhm", lambda light: _take_log(light.fwhm), _tell_fwhm, _log(1.4), above_all=_log(2)),
+    Figure("fwhm", lambda light: _take_log(light.fwhm), _tell_fwhm, _log(1.4), above_all=_log(2), surely=_log(2)),
     Figure("elongation", lambda light: _take_log(light.elongation), _tell_elongation, _log(1.2), above_all=_log(1.5)),
     Figure("noise", _read_excess, _tell_excess, _log(1.2), above_all=_log(1.5)),
     Figure("masked", lambda light: _take_log(light.masked, 1e-4), _tell_masked, _log(2), above_all=_log(4)),
