@@ -28,7 +28,7 @@ FIGURES = {"sky": 512.25, "stars": 17, "noise": float("nan"), "edges": np.arange
 def test_png_holds_every_level(tmp_path, levels):
     """The first row at its foot."""
     path = tmp_path / "deep" / "m67.png"
-    write_png(str(path), levels, FIGURES, RECIPE, levels)
+    write_png(str(path), levels, FIGURES, RECIPE, 255 - levels)
     with Image.open(path) as picture:
         assert picture.format == "PNG"
         np.testing.assert_array_equal(np.asarray(picture.convert("RGB" if levels.ndim == 3 else "L")), levels[::-1])
@@ -44,6 +44,7 @@ def test_png_holds_every_level(tmp_path, levels):
         "edges": [0.0, 1.0, 2.0],
         "unit": "electron",
     }
+    assert base64.b64decode(by_pillow["thumbnail"]) == make_thumbnail(255 - levels) != make_thumbnail(levels)
     with Image.open(io.BytesIO(base64.b64decode(by_pillow["thumbnail"]))) as small:
         assert (small.format, small.size) == ("JPEG", (96, 58))
     assert [each.name for each in path.parent.iterdir()] == ["m67.png"]

@@ -168,7 +168,7 @@ def make_colours():
 def test_mosaic_is_seen_in_its_colours_on_a_grey_sky(tmp_path, mosaic, size):
     image = lay_mosaic(make_colours(), mosaic) + rng.normal(0, 1, SHAPE).astype(np.float32)
     light = read_product(str(write_light(tmp_path / "m67.fits", image, recipe=make_recipe(mosaic=mosaic))))
-    levels, _, _ = preview_light(light, SETTINGS | {"size": size})
+    levels, _, figures = preview_light(light, SETTINGS | {"size": size})
     rows, columns = levels.shape[:2]
     assert (rows, columns) == ((120, 128) if size == 128 else (56, 60))
 
@@ -181,6 +181,8 @@ def test_mosaic_is_seen_in_its_colours_on_a_grey_sky(tmp_path, mosaic, size):
     red, green, blue = look(200, 200)
     assert (blue - green > 60, abs(green - red) < 25) == (True, True)
     assert np.ptp(look(200, 60)) < 25  # the sky
+    assert figures["sky"] == pytest.approx(600, abs=2)  # of green pixels alone
+    assert figures["noise"] == pytest.approx(1, rel=0.1)
 
 
 def test_trim_moves_the_colours(tmp_path):
@@ -205,6 +207,15 @@ def test_green_with_a_hole_is_that_of_the_other(tmp_path):
     assert colours[5, 5].tolist() == [20, 20, 20]
     assert np.isnan(colours[10, 10]).tolist() == [False, True, False]
     assert np.isnan(colours).sum() == 1
+
+
+def test_green_is_the_mean_of_both(tmp_path):
+    image = lay_mosaic({"R": 10, "G": 20, "B": 30}, "RGGB")
+    image[1::2, 0::2] = 26
+    image[0, 0], image[1, 1] = 110, 130
+    colours, _ = shrink_colours(image, 1000, "RGGB")
+    assert colours[5, 5].tolist() == [21, 21, 21]  # the mean of 10, 23 and 30
+    assert colours[0, 0].tolist() == [121, 21, 121]
 
 
 # Masters
