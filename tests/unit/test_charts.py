@@ -381,3 +381,9 @@ def test_long_texts_keep_both_ends():
     assert len(short) == 40
     assert short.startswith("light_")
     assert short.endswith("_017.fits")
+
+
+def test_no_time_is_written_as_the_interpreter_of_expressions_misreads_it():
+    """To Vega's interpreter, which pages need instead of eval, datetime(1710100800000) is a year."""
+    for chart in list_charts(make_night(12)):
+        assert "datetime(" not in json.dumps(vl_convert.vegalite_to_vega(chart.spec))

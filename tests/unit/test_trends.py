@@ -280,3 +280,9 @@ def test_change_that_does_not_matter_is_none():
     values = np.where(np.arange(20) < 10, 100.0, 101.0)
     assert isinstance(find_change(NIGHTS[:20], values, [0.01] * 20, 0.0), Step)
     assert find_change(NIGHTS[:20], values, [0.01] * 20, 0.02) is None
+
+
+def test_no_time_is_written_as_the_interpreter_of_expressions_misreads_it():
+    """To Vega's interpreter, which pages need instead of eval, datetime(1710100800000) is a year."""
+    for chart in make_trends(*make_tables(6)).charts:
+        assert "datetime(" not in json.dumps(vl_convert.vegalite_to_vega(chart.spec))

@@ -135,7 +135,12 @@ def _make_axis(trend: Trend, rows: list[Row], nights: list[int]) -> alt.X:
         "time:T",
         title="Night",
         scale=alt.Scale(type="utc", domain=alt.ExprRef(f"[{nights[0] - margin}, {nights[-1] + margin}]")),
-        axis=alt.Axis(values=nights[::step], labelExpr="utcFormat(datum.value, '%Y-%m-%d')", labelOverlap="greedy"),
+        # as an expression, since Vega's interpreter, which a page needs, takes datetime(...) of a number for a year
+        axis=alt.Axis(
+            values=alt.ExprRef(str(nights[::step])),
+            labelExpr="utcFormat(datum.value, '%Y-%m-%d')",
+            labelOverlap="greedy",
+        ),
     )
 
 
