@@ -41,7 +41,7 @@ PLANNER |= {
     "placing",
 }
 PLANNER |= {"health", "clocks", "pixel_kinds"}
-PLANNER |= {"plan_pictures", "picture_recipes", "night_story", "standing", "live_progress", "terminal", "steering"}
+PLANNER |= {"plan_previews", "picture_recipes", "night_story", "standing", "live_progress", "terminal", "steering"}
 PLANNER |= {
     "surroundings",
     "resources",

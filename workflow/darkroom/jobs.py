@@ -14,7 +14,7 @@ from darkroom.matching import Master
 from darkroom.measurements import Measurement
 from darkroom.plan import BadPixels, Plan
 from darkroom.plan_lights import Light
-from darkroom.plan_pictures import NightPage, Pair, Preview, TrendsPage
+from darkroom.plan_previews import NightPage, Pair, Preview, TrendsPage
 from darkroom.prepared import Job, name_safely
 from darkroom.setups import make_slug, tell_apart
 from darkroom.staleness import Planned, Products

@@ -10,7 +10,7 @@ from darkroom.frames import Frame
 from darkroom.matching import Master
 from darkroom.measurements import Measurement
 from darkroom.plan_lights import Light
-from darkroom.plan_pictures import NightPage, name_preview
+from darkroom.plan_previews import NightPage, name_preview
 from darkroom.plan_text import list_notes, list_problems
 from darkroom.setups import describe_setups
 from darkroom.texts import make_printable

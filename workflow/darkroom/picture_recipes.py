@@ -12,7 +12,7 @@ from darkroom.matching import Master
 from darkroom.measurements import Measurement
 from darkroom.night_story import describe_measurements, tell_night
 from darkroom.plan_lights import Light
-from darkroom.plan_pictures import NightPage, Pair, Preview, TrendsPage
+from darkroom.plan_previews import NightPage, Pair, Preview, TrendsPage
 from darkroom.recipes import describe_frame, find_versions, overscan_settings, refer_to
 from darkroom.stamps import digest_recipe
 

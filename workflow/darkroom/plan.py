@@ -17,7 +17,7 @@ from darkroom.misses import Miss
 from darkroom.plan_lights import Light, name_lights, plan_light
 from darkroom.plan_masters import MasterPlanner, Refusal, find_sources
 from darkroom.plan_nights import find_nights, keep_chosen, list_needed, list_shown_frames, list_used
-from darkroom.plan_pictures import NightPage, Pair, Preview, TrendsPage, plan_night_pages, plan_pairs, plan_previews
+from darkroom.plan_previews import NightPage, Pair, Preview, TrendsPage, plan_night_pages, plan_pairs, plan_previews
 
 
 @dataclass

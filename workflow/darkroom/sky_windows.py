@@ -61,7 +61,8 @@ def choose_windows(length: int) -> list[slice]:
 
 def look_at(data: Values, mask: NDArray[np.uint8] | None, bars: Values | None) -> Window | None:
     """Find sky and objects in a window; None if it has hardly a pixel that can be used."""
-    image = np.array(data, np.float32, order="C")
+    with np.errstate(over="ignore"):  # what is too large is no value
+        image = np.array(data, np.float32, order="C")
     if image.size < FEWEST:
         return None
     bad, hidden = _find_bad(image, mask)
