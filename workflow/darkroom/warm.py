@@ -35,7 +35,17 @@ LIBRARIES = (
     "snakemake.logging",
     *(
         f"darkroom.{name}"
-        for name in ("bad_pixels", "cards", "certify", "job", "lights", "photon_transfer", "products", "previews")
+        for name in (
+            "bad_pixels",
+            "cards",
+            "certify",
+            "job",
+            "lights",
+            "photon_transfer",
+            "products",
+            "previews",
+            "sky_grid",
+        )
     ),
 )
 PATIENCE = 10  # s
