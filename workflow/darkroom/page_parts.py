@@ -221,7 +221,7 @@ def list_masters(night: Night) -> list[Row]:
                 "verdict": {"symbol": symbol, "word": word, "tone": tone, "meaning": meaning},
                 "picture": embed_picture(master.picture, CARD_SIZE),
                 "statistics": [
-                    {"name": STATISTICS.get(name, name.replace("_", " ")), "value": write_number(value), "key": name}
+                    {"name": STATISTICS.get(name, name.replace("_", " ")), "value": write_number(value, 6), "key": name}
                     for name, value in master.statistics.items()
                 ],
                 "unit": write_unit(master.unit),
