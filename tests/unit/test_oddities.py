@@ -158,7 +158,8 @@ def test_less_than_four_lights_say_nothing_of_each_other(number):
 def test_noise_of_twice_the_error_bars_is_odd_by_itself():
     lights = make_group(2, noise=25.0)
     find_oddities(lights)
-    assert [light.odd for light in lights] == [{"noise": "noise 2.1 times what its error bars say"}] * 2
+    why = "a nebula, a cluster of stars or bands, or a wrong gain, makes more of it"
+    assert [light.odd for light in lights] == [{"noise": f"noise 2.1 times what its error bars say; {why}"}] * 2
 
 
 def test_single_exposures_are_compared_with_others_by_the_second():
@@ -178,6 +179,15 @@ def test_stars_of_another_field_are_not_compared():
     lights[15].stars = 3
     find_oddities(lights)
     assert [n for n, light in enumerate(lights) if light.odd] == [15]
+
+
+def test_noise_of_a_cluster_is_compared_with_its_own():
+    lights = make_group(20)
+    for light in lights[::4]:
+        light.object, light.noise = "a cluster", 20.0
+    lights[9].noise = 20.0
+    find_oddities(lights)
+    assert [n for n, light in enumerate(lights) if light.odd] == [9]
 
 
 def test_slow_changes_are_not_odd():

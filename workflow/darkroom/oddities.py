@@ -26,6 +26,7 @@ DEVIATION = 4.0  # robust standard deviations of the group that an odd light is 
 FEW = 2.0  # over the number of lights: by how much more a light of a small group has to differ
 LASTING = 0.25  # part of a group that may be odd together
 UNEXPECTED = 2.0  # times the noise that error bars say, from which it is odd whatever the others are like
+STRUCTURE = "a nebula, a cluster of stars or bands, or a wrong gain, makes more of it"
 ROUND = 1.25  # longer axis over shorter one of stars up to which none is called long
 SOME = 0.02  # part of flagged pixels up to which it is nothing odd
 
@@ -56,8 +57,9 @@ def find_oddities(lights: list[LightShown]) -> None:
     """Set what is odd of each light of a night: the figure's name, and a short sentence.
 
     Groups are those of one setup, filter and exposure; where they have less than four lights, those of one setup and
-    filter, whose sky is compared by the second, and whose stars are not. Sky and stars are compared within one object,
-    where there are enough lights of it.
+    filter, whose sky is compared by the second, and whose stars are not. Sky, stars and what noise is more than error
+    bars say are compared within one object, where there are enough lights of it; a cluster is noisier than its
+    surroundings. Of few lights of an object the sky alone is compared with that of others.
     """
     for light in lights:
         light.odd = {}
@@ -66,7 +68,7 @@ def find_oddities(lights: list[LightShown]) -> None:
     for group in whole.values():
         of_object = list(_split(group, lambda light: (light.object,)).values())
         few = [light for some in of_object if len(some) < FEWEST_OF_OBJECT for light in some]
-        for figure in (SKY, STARS):
+        for figure in (SKY, STARS, EXCESS):
             for some in of_object:
                 if len(some) >= FEWEST_OF_OBJECT or len(of_object) == 1:
                     judge(figure, some, some)
@@ -83,7 +85,7 @@ def find_oddities(lights: list[LightShown]) -> None:
     for light in lights:
         ratio = _read_excess(light)
         if ratio is not None and ratio >= math.log(UNEXPECTED) and "noise" not in light.odd:
-            light.odd["noise"] = f"noise {_say(math.exp(ratio))} times what its error bars say"
+            light.odd["noise"] = f"noise {_say(math.exp(ratio))} times what its error bars say; {STRUCTURE}"
 
 
 def judge(figure: Figure, group: list[LightShown], asked: list[LightShown]) -> None:
@@ -230,9 +232,9 @@ STARS = Figure(
 )
 # Whatever the field, a light has some where the others have tens.
 NO_STARS = Figure("stars", lambda light: _take_log(light.stars, 0.5), _tell_no_stars, below_all=_log(60), counted=True)
+EXCESS = Figure("noise", _read_excess, _tell_excess, _log(1.2), above_all=_log(1.5))
 OTHERS = (
     Figure("fwhm", lambda light: _take_log(light.fwhm), _tell_fwhm, _log(1.4), above_all=_log(2), surely=_log(2)),
     Figure("elongation", lambda light: _take_log(light.elongation), _tell_elongation, _log(1.2), above_all=_log(1.5)),
-    Figure("noise", _read_excess, _tell_excess, _log(1.2), above_all=_log(1.5)),
     Figure("masked", lambda light: _take_log(light.masked, 1e-4), _tell_masked, _log(2), above_all=_log(4)),
 )
