@@ -193,9 +193,7 @@ def _fill_cell(light: LightShown, column: Row) -> Row:
 
 
 def _list_remarks(light: LightShown) -> list[Row]:
-    remarks = [
-        {"tone": "warn", "text": f"{name.replace('_', ' ')}: {why}", "remedy": ""} for name, why in light.odd.items()
-    ]
+    remarks = [{"tone": "warn", "text": why[:1].upper() + why[1:], "remedy": ""} for why in light.odd.values()]
     remarks += [{"tone": "bad", "text": one.what, "remedy": one.remedy} for one in light.missing]
     if not light.path and not light.missing:
         remarks.append({"tone": "bad", "text": "it lacks a master", "remedy": ""})
