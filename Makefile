@@ -13,7 +13,7 @@ export HOME := $(CURDIR)/.venv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-slurm demo verify-installation bench bench-memory bench-scale lint test test-cosmics test-slurm test-faults lock clean
+.PHONY: help env env-slurm demo pictures verify-installation bench bench-memory bench-scale lint test test-cosmics test-slurm test-faults lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ demo: env  ## simulate a night, develop it and check the outcome; a page tells h
 	$(BIN)/python -m tests.simulator demo/raw --eventful
 	$(BIN)/snakemake --cores all --config raw=demo/raw results=demo/results
 	$(BIN)/python -m tests.check_demo demo/raw demo/results
+
+pictures: demo  ## take the pictures of the documentation from the demo (needs chromium and its driver)
+	$(BIN)/python -m tests.take_pictures demo docs/images
 
 verify-installation: env  ## reduce a simulated night and hold it against the truth
 	$(BIN)/python -m tests.verify_installation
