@@ -2,6 +2,7 @@
 // functions are in test_looks.py.
 window.looks = (() => {
   const SKIPPED = 'script, style, template, noscript, option, title, desc, datalist';
+  const GAP = 3;  // pixels between the texts of a drawing, at least, so that numbers side by side do not read as one
   const CONTROLS = 'input:not([type=hidden]), select, textarea, button';
 
   const shown = element => element.checkVisibility({opacityProperty: true, visibilityProperty: true});
@@ -80,7 +81,8 @@ window.looks = (() => {
       if (drawn instanceof SVGTextElement) {  // may be turned
         const matrix = drawn.getScreenCTM(), box = drawn.getBBox();
         if (!matrix || found.some(item => item.element === drawn)) continue;
-        const small = shrink({left: box.x, right: box.x + box.width, top: box.y, bottom: box.y + box.height});
+        const rim = GAP / 2;
+        const small = shrink({left: box.x - rim, right: box.x + box.width + rim, top: box.y, bottom: box.y + box.height});
         const turn = point => { const p = new DOMPoint(...point).matrixTransform(matrix); return [p.x, p.y]; };
         const quad = corners(small).map(turn);
         const seen = cut(bound(quad), clip(drawn));

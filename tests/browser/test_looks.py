@@ -31,6 +31,7 @@ SLANTED = '<text transform="translate({} 90) rotate(-45)">a long label</text>'
         '<p style="line-height:6px"><span>one</span><br><span>two</span></p>',
         SVG.format('<text x="10" y="50">minus five</text><text x="60" y="52">minus four</text>'),
         SVG.format('<text x="10" y="100">level</text><text transform="translate(30 120) rotate(-90)">counts</text>'),
+        SVG.format('<text x="9" y="50" textLength="39">1,300</text><text x="49" y="50">1,305</text>'),  # touching
         f'<p>text</p><input value="a value" style="{LAID_OVER}">',
         f'<p>in HTML</p><div style="{LAID_OVER}">{IN_SVG}</div>',
         f'<details open><summary>more</summary><b>inside</b></details><i style="{LAID_OVER}">outside</i>',
