@@ -23,6 +23,11 @@ KINDS = {
     "certify_master",
     "calibrate_lights",
     "collect_bad_pixels",
+    "preview_lights",
+    "preview_master",
+    "compare_pair",
+    "make_report",
+    "make_trends",
 }
 
 

@@ -31,6 +31,8 @@ def make_prepared(results, *jobs):
         cosmic_rays=False,
         refusal="",
         summary={},
+        title="Darkroom",
+        stretch="zscale",
         **lists,
     )
 

@@ -12,7 +12,7 @@ import pytest
 from astropy.io import fits
 
 from darkroom.summary import summarise
-from tests.running import find_lights, find_masters, read_header, read_image, run_snakemake
+from tests.running import UNSEEN, find_lights, find_masters, read_header, read_image, run_snakemake
 from tests.workflow.engine import run_due
 from tests.workflow.jobs import make_night, plan_night, run_job
 
@@ -116,7 +116,7 @@ def test_flats_that_cannot_serve_are_named_with_their_key(tmp_path: Path) -> Non
     _, _, failed_jobs = run_due(tmp_path, **UNCERTIFIED)
     said = io.StringIO()
     folders = {name: str(tmp_path / name) for name in ("raw", "results")}
-    summarise(planned, folders | UNCERTIFIED, failed=True, stream=said)
+    summarise(planned, folders | UNSEEN | UNCERTIFIED, failed=True, stream=said)
 
     assert {name.split("/")[-1] for name in failed_jobs} == {"master_flat_B", "master_flat_R"}
     for name, reason in (

@@ -23,6 +23,7 @@ PLANES = {
     "make_report": 0,
     "make_trends": 0,
 }
+DRAWING = 250  # MB more, of the libraries that draw pages
 PICTURE = 1.0  # MB that a page holds of each light and master
 COSMIC_RAYS = 14  # planes more, to look for hits
 SAMPLE = 3.5  # MB of each frame that a certificate looks at
@@ -44,7 +45,7 @@ def estimate_memory_mb(job: Job, threads: int, cosmic_rays: bool, submitted: boo
     planes = PLANES[job.kind] + (COSMIC_RAYS if cosmic_rays and job.kind == "calibrate_lights" else 0)
     bands = THREAD * threads if job.kind in COMBINING else 0
     samples = min(SAMPLE, 12 * megapixels) * len(job.frames) if job.kind == "certify_master" else 0
-    pictures = PICTURE * len(job.needs) if job.kind == "make_report" else 0
+    pictures = DRAWING + PICTURE * len(job.needs) if job.kind in ("make_report", "make_trends") else 0
     return ceil(start + 4 * megapixels * planes + bands + samples + pictures)
 
 

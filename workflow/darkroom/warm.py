@@ -29,25 +29,12 @@ from typing import Any
 
 ADDRESS = "DARKROOM_WARM"  # the environment variable with the socket's path
 PREFIX, SOCKET = "darkroom-", "socket"  # of the folder with the socket, and its name there
-LIBRARIES = (
-    "numpy",
-    "astropy.io.fits",
-    "snakemake.logging",
-    *(
-        f"darkroom.{name}"
-        for name in (
-            "bad_pixels",
-            "cards",
-            "certify",
-            "job",
-            "lights",
-            "photon_transfer",
-            "products",
-            "previews",
-            "sky_grid",
-        )
-    ),
-)
+OURS = ("bad_pixels", "cards", "certify", "job", "lights", "photon_transfer", "products")
+LIBRARIES = ("numpy", "astropy.io.fits", "snakemake.logging", *(f"darkroom.{name}" for name in OURS))
+# What pictures and pages need takes as long to import again: it is, once a job has asked for one of them, when it can.
+SHOWING = ("preview_", "compare_", "make_report", "make_trends")
+DRAWING = ("darkroom.previews", "darkroom.sky_grid", "darkroom.report_page", "darkroom.trends")
+IDLE = 0.1  # s without a request, after which there is time for that
 PATIENCE = 10  # s
 PEER = struct.Struct("iII")  # process, user and group at the other end of a socket: struct ucred of unix(7)
 
@@ -159,12 +146,17 @@ def serve(listening: int, lifeline: int, parent: int, folder: str) -> None:
         if not select.select([lifeline], [], [], 0)[0]:
             __import__(name)
     running: dict[int, tuple[int, socket.socket]] = {}  # by pidfd
+    later: list[str] = []
+    waiting = list(DRAWING)
     with socket.socket(fileno=listening) as listener, selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
         selector.register(lifeline, selectors.EVENT_READ)
         open_to_jobs = True
         while open_to_jobs or running:
-            for key, _ in selector.select():
+            events = selector.select(IDLE if later else None)
+            if not events:
+                __import__(later.pop(0))
+            for key, _ in events:
                 if key.fd == lifeline:
                     selector.unregister(lifeline)
                     selector.unregister(listener)
@@ -177,13 +169,20 @@ def serve(listening: int, lifeline: int, parent: int, folder: str) -> None:
                 elif open_to_jobs:
                     started = _start(listener, parent)
                     if started:
-                        process, connection = started
+                        process, connection, script = started
+                        if _draws(script):
+                            later, waiting = later + waiting, []
                         pidfd = os.pidfd_open(process)
                         running[pidfd] = process, connection
                         selector.register(pidfd, selectors.EVENT_READ)
 
 
-def _start(listener: socket.socket, parent: int) -> tuple[int, socket.socket] | None:
+def _draws(script: str) -> bool:
+    """Return whether a script makes a picture or a page; Snakemake runs copies, named as tmp3xyz.make_report.py."""
+    return os.path.basename(script).split(".", 1)[-1].startswith(SHOWING)
+
+
+def _start(listener: socket.socket, parent: int) -> tuple[int, socket.socket, str] | None:
     """Fork a child for a script that is handed over; refuse what no job of this run sent."""
     connection, _ = listener.accept()
     message, files, _, _ = socket.recv_fds(connection, 2**16, 3)
@@ -200,7 +199,7 @@ def _start(listener: socket.socket, parent: int) -> tuple[int, socket.socket] | 
         _run(request, files, connection)
     for file in files:
         os.close(file)
-    return child, connection
+    return child, connection, request["argv"][0]
 
 
 def _descends(process: int, ancestor: int) -> bool:
