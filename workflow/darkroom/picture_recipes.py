@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from darkroom.certificates import Certificate
 from darkroom.fingerprints import fingerprint_script, fingerprint_templates
 from darkroom.matching import Master
-from darkroom.measurements import Measurement
+from darkroom.measurements import Measurement, Measurements
 from darkroom.night_story import describe_measurements, tell_night
 from darkroom.plan_lights import Light
 from darkroom.plan_previews import NightPage, Pair, Preview, TrendsPage
@@ -30,10 +32,24 @@ PICTURE_LIBRARIES = ("astropy", "matplotlib", "numpy", "pillow", "sep")
 PAGE_LIBRARIES = ("altair", "igraph", "itables", "jinja2", "vl-convert-python")
 
 
-def write_picture_recipes(plan: Plan, settings: dict[str, Any], others: Iterable[tuple[str, str]] = ()) -> None:
+def list_known_figures(plan: Plan, settings: dict[str, Any]) -> list[str]:
+    """Return where certificates and measurements of all nights are, of those that are not chosen as well."""
+    judged = plan.judged.values() if settings["certification"]["use"] else ()
+    return [one.path for one in judged] + [one.path for one in _list_measurements(plan)]
+
+
+def _list_measurements(plan: Plan) -> list[Measurement]:
+    """Return the measurements that frames allow; a plan of some nights keeps those alone that play a part."""
+    return (
+        Measurements(frame for frame in plan.frames if not frame.problem).all if plan.nights else plan.measurements.all
+    )
+
+
+def write_picture_recipes(plan: Plan, settings: dict[str, Any], left: Mapping[str, str] = MappingProxyType({})) -> None:
     """Give previews, pairs and pages their recipes and digests; lights and masters have theirs.
 
-    ``others`` are paths and stamps of figures of nights that are not planned now, for the page of all nights.
+    ``left`` are the stamps of figures that earlier runs made, by path. The page of all nights tells of them, too, so
+    that it is the same whichever nights are chosen.
     """
     for preview in plan.previews:
         preview.recipe = _describe_preview(preview, settings)
@@ -44,17 +60,23 @@ def write_picture_recipes(plan: Plan, settings: dict[str, Any], others: Iterable
     if not plan.pages:
         return
     made = plan.list_made()
+    certificates = [one for one in made if isinstance(one, Certificate)]
+    # what a certificate alone needs is made as well
+    used = [source.measurement for one in certificates for source in one.sources.values() if source.measurement]
+    planned = {one.path: one for one in [*(one for one in made if isinstance(one, Measurement)), *used]}
     measured: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for one in describe_measurements([one for one in made if isinstance(one, Measurement)], settings):
+    for one in describe_measurements(planned.values(), settings):
         measured[one["night"]].append(one)
     for page in plan.pages:
         if isinstance(page, NightPage):
             page.recipe = _describe_night(page, plan, measured[page.night], settings)
         else:
-            certificates = [one for one in made if isinstance(one, Certificate)]
+            page.needs = [*(one.path for one in certificates), *planned]
             figures = [one for night in measured.values() for one in night]
-            page.needs = [*(one.path for one in certificates), *(one["path"] for one in figures)]
-            page.recipe = _describe_trends(page, certificates, figures, others)
+            figures += _describe_left(plan, {path: left[path] for path in left if path not in page.needs}, settings)
+            known = {path: stamp for path, stamp in left.items() if "/certificates/" in path}
+            known |= {one.path: one.digest for one in certificates}
+            page.recipe = _describe_trends(page, known, figures)
         page.recipe["title"] = settings["report"]["title"]
         page.digest = digest_recipe(page.recipe)
 
@@ -98,31 +120,27 @@ def _describe_night(
     }
 
 
-def _describe_trends(
-    page: TrendsPage,
-    certificates: list[Certificate],
-    measured: list[dict[str, Any]],
-    others: Iterable[tuple[str, str]],
-) -> dict[str, Any]:
-    others = [(path, stamp) for path, stamp in others if path not in page.needs]
-    known = [(one.path, one.digest) for one in certificates]
-    known += [(path, stamp) for path, stamp in others if "/certificates/" in path]
-    unplanned = [_describe_other(path, stamp) for path, stamp in others if "/certificates/" not in path]
+def _describe_trends(page: TrendsPage, certificates: dict[str, str], measured: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "product": page.path,
         "kind": "trends",
-        "certificates": [{"path": path, "digest": digest} for path, digest in sorted(known)],
-        "measurements": sorted([*measured, *unplanned], key=lambda one: one["path"]),
+        "certificates": [{"path": path, "digest": digest} for path, digest in sorted(certificates.items())],
+        "measurements": sorted(measured, key=lambda one: one["path"]),
         "templates": fingerprint_templates(),
         **_describe_tools("trends", PAGE_LIBRARIES),
     }
 
 
-def _describe_other(path: str, stamp: str) -> dict[str, Any]:
-    """Return what is known of a measurement whose frames are not planned."""
-    night, setup, name = path.split("/")
-    told = {"night": night, "setup": setup, "quantity": name.removesuffix(".json"), "path": path, "digest": stamp}
-    return told | {"header": None, "config": None, "gain": None}
+def _describe_left(plan: Plan, left: dict[str, str], settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what is known of the measurements that earlier runs left, by stamps; of some the frames are gone."""
+    left = {path: stamp for path, stamp in left.items() if "/certificates/" not in path}
+    known = [replace(one, digest=left[one.path]) for one in _list_measurements(plan) if one.path in left]
+    described = describe_measurements(known, settings)
+    for path in left.keys() - {one.path for one in known}:
+        night, setup, name = path.split("/")
+        told = {"night": night, "setup": setup, "quantity": name.removesuffix(".json"), "path": path}
+        described.append(told | {"digest": left[path], "header": None, "config": None, "gain": None})
+    return described
 
 
 def _refer(item: Light | Master, settings: dict[str, Any]) -> dict[str, Any]:

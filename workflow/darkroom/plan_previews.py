@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from darkroom.frames import Frame
@@ -128,8 +132,9 @@ def plan_night_pages(plan: Plan, shown: list[Frame]) -> list[NightPage]:
     for light in plan.lights:
         lights[light.frame.night].append(light)
     frames: dict[str, list[Frame]] = {night: [] for night in nights}
+    around = _find_nights_around(plan.frames)
     for frame in shown:
-        for night in [frame.night] if frame.night else nights:  # nobody knows of which night a damaged one is
+        for night in [frame.night] if frame.night else around(frame) or nights:
             if night in frames:
                 frames[night].append(frame)
     previews = {id(preview.of): preview for preview in plan.previews}
@@ -145,6 +150,23 @@ def plan_night_pages(plan: Plan, shown: list[Frame]) -> list[NightPage]:
         page.pairs = [pair for pair in plan.pairs if id(pair.of) in shown_here]
         pages.append(page)
     return pages
+
+
+def _find_nights_around(frames: list[Frame]) -> Callable[[Frame], set[str]]:
+    """Return what tells of which nights a frame can be whose night nobody knows, as a damaged one's.
+
+    They are those of the frames in its folder and below, or else in the nearest folder above that has any.
+    """
+    folders: dict[str, set[str]] = defaultdict(set)
+    if not all(frame.night for frame in frames):
+        nights: dict[str, set[str]] = defaultdict(set)
+        for frame in frames:
+            if frame.night:
+                nights[os.path.dirname(frame.path)].add(frame.night)
+        for folder, own in nights.items():
+            for one in (folder, *map(str, PurePath(folder).parents)):
+                folders[one] |= own
+    return lambda frame: next((folders[one] for one in map(str, PurePath(frame.path).parents) if one in folders), set())
 
 
 def _list_used(lights: list[Light]) -> set[int]:

@@ -15,7 +15,7 @@ from darkroom.frames import COLUMNS, Frame, table_rows
 from darkroom.index import index_frames, is_excluded
 from darkroom.jobs import plan_jobs
 from darkroom.links import UNSAFE, is_unsafe, link_awkward
-from darkroom.picture_recipes import write_picture_recipes
+from darkroom.picture_recipes import list_known_figures, write_picture_recipes
 from darkroom.plan import Plan, make_plan
 from darkroom.plan_nights import list_shown_frames
 from darkroom.plan_text import describe_plan, list_notes, list_problems, plan_rows
@@ -59,7 +59,9 @@ def prepare(config: dict[str, Any], submits: bool = False) -> Prepared:
     stamps = read_json(results / CACHE / "stamps.json")
     known = dict(stamps)
     products = Products(results, stamps)
-    write_picture_recipes(plan, settings, products.find_figures(plan.nights) if plan.nights and plan.pages else [])
+    nights = {frame.night for frame in frames}
+    left = products.find_figures(nights, list_known_figures(plan, settings)) if plan.pages else {}
+    write_picture_recipes(plan, settings, left)
     plan.remarks += [*_remark(plan, raw, products, settings), *findings.list_notes(plan)]
     reasons = products.explain_all(plan.list_all())
     if submits:

@@ -65,16 +65,12 @@ class Products:
         found = [path for night in folders for kind in kinds for path in self.results.glob(f"{night}/*/{kind}")]
         return sorted({str(path.relative_to(self.results)) for path in found} - wanted)
 
-    def find_figures(self, nights: set[str]) -> list[tuple[str, str]]:
-        """Return paths and stamps of certificates and measurements of other nights than these, left by earlier runs."""
-        found = []
-        for folder in sorted(self.results.glob("????-??-??")):
-            if folder.name not in nights:
-                for path in sorted([*folder.glob("*/certificates/*.json"), *folder.glob("*/*.json")]):
-                    stamp = self.find(str(path.relative_to(self.results)))[0]
-                    if stamp and not path.name.endswith(REFUSED):
-                        found.append((str(path.relative_to(self.results)), stamp))
-        return found
+    def find_figures(self, nights: set[str], known: Iterable[str]) -> dict[str, str]:
+        """Return the stamps of figures that earlier runs left, by path: of those ``known``, and of other nights."""
+        folders = [folder for folder in self.results.glob("????-??-??") if folder.name not in nights]
+        found = [path for folder in folders for end in ("certificates/*", "*") for path in folder.glob(f"*/{end}.json")]
+        others = [str(path.relative_to(self.results)) for path in found if not path.name.endswith(REFUSED)]
+        return {path: stamp for path in sorted({*known, *others}) if (stamp := self.find(path)[0])}
 
     def explain_all(self, items: Sequence[Planned]) -> dict[str, str]:
         """Return for each product why it is stale, nothing where it is fresh.
