@@ -87,6 +87,20 @@ def test_script_has_its_arguments_folder_environment_and_files(warm, run, tmp_pa
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_what_draws_is_imported_once_a_picture_was_asked_for(warm, tmp_path):
+    tell = START + 'print("darkroom.sky_grid" in sys.modules, end="")'
+
+    def ask(name):
+        (tmp_path / name).write_text(tell)
+        command = [sys.executable, str(tmp_path / name)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True).stdout
+
+    assert ask("tmp1.calibrate_lights.py") == "False"
+    time.sleep(0.5)
+    assert ask("tmp2.preview_lights.py") == "False"
+    wait_for(lambda: time.sleep(0.5) or ask("tmp3.calibrate_lights.py") == "True")
+
+
 @pytest.mark.parametrize(
     ("lines", "status", "error"),
     [
