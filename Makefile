@@ -41,6 +41,7 @@ $(SLURM_READY): requirements-slurm.txt $(READY)
 	@touch $@
 
 demo: env  ## simulate a night, develop it and check the outcome; a page tells how it went
+	rm -rf demo
 	$(BIN)/python -m tests.simulator demo/raw --eventful
 	$(BIN)/snakemake --cores all --config raw=demo/raw results=demo/results
 	$(BIN)/python -m tests.check_demo demo/raw demo/results

@@ -117,7 +117,7 @@ def take_report(browser: Browser, report: Path, images: Path) -> None:
 
 
 def take_trends(browser: Browser, images: Path) -> None:
-    """Take a picture of the trends over a dozen small nights: the read noise steps up, the sensor gets warmer."""
+    """Take a picture of the trends over twelve small nights: the read noise steps up, bias and temperature drift."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number in range(12):
@@ -125,7 +125,7 @@ def take_trends(browser: Browser, images: Path) -> None:
             camera = Camera(
                 shape=(128, 128),
                 read_noise=8.0 if number < 7 else 9.5,
-                bias_level=1000.0 + 0.2 * number,
+                bias_level=1000.0 + 2.0 * number,
                 dark_current=0.1 * 2 ** (warmth / 6),
                 hot_fraction=0.0,
             )
@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("demo", type=Path, help="folder with raw and results of `make demo`")
     parser.add_argument("images", type=Path, help="folder of the pictures")
     options = parser.parse_args()
-    pages = sorted(options.demo.glob("results/*/report.html"))
+    pages = sorted(options.demo.resolve().glob("results/*/report.html"))
     if len(pages) != 1:
         parser.error(f"{options.demo} has {len(pages)} pages of nights, not one: make demo first")
     if not (CHROMIUM and DRIVER):

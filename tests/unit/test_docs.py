@@ -1,17 +1,22 @@
 """The documentation: what it names is there, and what it gives as settings is accepted."""
 
+import math
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from darkroom import oddities
 from darkroom.dialects import GENERIC, read_dialects
+from darkroom.night_tables import COLUMNS
 from darkroom.settings import check_settings, fill_defaults, read_schema
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 FRAMES = (ROOT / "docs" / "frames.md").read_text()
+REPORT = (ROOT / "docs" / "report.md").read_text()
+IMAGES = ROOT / "docs" / "images"
 DESIGN = (ROOT / "docs" / "design.md").read_text()
 DIALECT_KEYS = {"recognise", "order", "cards", "words", "rules", "derive", "unsaid"}
 
@@ -80,3 +85,33 @@ def test_the_map_names_no_room_that_is_gone():
     rooms = DESIGN.split("The library's rooms:")[1].split("What runs while Snakemake parses")[0]
     there = {path.stem for path in (ROOT / "workflow" / "darkroom").glob("*.py")}
     assert set(re.findall(r"`(\w+)`", rooms)) <= there
+
+
+def test_limits_of_what_stands_out_are_those_of_the_code():
+    figures = {one.name: one for one in (oddities.SKY, oddities.STARS, oddities.EXCESS, *oddities.OTHERS)}
+    named = {cells[0].strip("`"): cells[1:] for cells in list_rows(REPORT, "## What stands out")}
+    assert set(named) == set(figures)
+    for name, cells in named.items():
+        figure = figures[name]
+        limits = {"above": figure.above, "below": figure.below}, {"above": figure.above_all, "below": figure.below_all}
+        for cell, known in zip(cells, limits, strict=True):
+            told = {word: float(limit) for word, limit in re.findall(r"(above|below) (?:1/)?([\d.]+)", cell)}
+            assert told == pytest.approx({word: math.exp(limit) for word, limit in known.items() if limit < math.inf})
+    told = (oddities.AROUND, oddities.DEVIATION, oddities.UNEXPECTED, oddities.ROUND, oddities.SOME)
+    assert told == (20, 4, 2, 1.25, 0.02)
+    assert (oddities.FEWEST, oddities.FEWEST_OF_OBJECT, oddities.LASTING, oddities.FEW) == (4, 5, 0.25, 2)
+
+
+def test_columns_of_the_table_of_lights_are_named():
+    named = [name for cells in list_rows(REPORT, "## The table of lights") for name in re.findall(r"`(\w+)`", cells[0])]
+    assert sorted(named) == sorted(COLUMNS)
+
+
+def test_pictures_are_shown_and_small():
+    shown = {
+        (page.parent / link).resolve()
+        for page in PAGES
+        for link in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text())
+    }
+    assert shown == set(IMAGES.iterdir())
+    assert sum(path.stat().st_size for path in shown) < 700_000
