@@ -1,11 +1,15 @@
 """What is looked at stays true and is made no more often than needed: odd nights, hostile names, runs that fail."""
 
+import os
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from darkroom.stamps import read_recipe
+from tests.running import run_snakemake
 from tests.workflow.engine import run_due
 from tests.workflow.jobs import make_night, plan_night
 
@@ -76,3 +80,18 @@ def test_page_of_all_nights_keeps_those_whose_frames_are_gone(three: Path) -> No
         assert any(path.startswith(DAYS[0]) for path in paths)
         assert {one["path"] for one in left[what]} == paths
     assert list_due(three) == set()
+
+
+@pytest.mark.slow
+def test_pages_asked_for_by_name_are_up_to_date_though_recipe_files_were_lost(tmp_path: Path) -> None:
+    make_night(tmp_path / "raw")
+    run_due(tmp_path, **SEEN)
+    [page] = (tmp_path / "results").glob("*/report.html")
+    table = page.with_name("lights.csv")
+    os.utime(table, (time.time() - 1e6, time.time() - 1e6))  # copied, say
+    shutil.rmtree(tmp_path / "results/.recipes")
+    for path in (page, table):
+        assert "Nothing to be done" in run_snakemake(tmp_path, path.relative_to(tmp_path), "-n", seen=True).stdout
+    os.utime(table, (time.time() + 1e6, time.time() + 1e6))  # by a clock that was wrong
+    assert list_due(tmp_path) == set()
+    assert table.stat().st_mtime <= time.time()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -110,32 +110,37 @@ class Products:
         path = self.results / recipe
         head: dict[str, Any] = {"digest": digest}
         if fresh:
-            times = [status.st_mtime_ns for _, status in found if status]
+            oldest = min(status.st_mtime_ns for _, status in self._find_files(items) if status)
             changed = _write_recipe(path, head, content)
-            if changed or path.stat().st_mtime_ns > min(times):
-                os.utime(path, ns=(min(times), min(times)))
+            if changed or path.stat().st_mtime_ns > oldest:
+                os.utime(path, ns=(oldest, oldest))
             return recipe, False
         # what is replaced is part of the file, so that Snakemake's memory of its checksum cannot hide a change; the
         # time is that of the inode, since a product can be put back with its old time of change
         head["replaces"] = [[stamp, status.st_ctime_ns] if status else None for stamp, status in found]
-        newest = max((status.st_mtime_ns for _, status in found if status), default=0)
+        newest = max((status.st_mtime_ns for _, status in self._find_files(items) if status), default=0)
         if not _write_recipe(path, head, content) and path.stat().st_mtime_ns <= newest:
             os.utime(path)
         written = path.stat().st_mtime_ns
-        for item, (_, status) in zip(items, found, strict=True):
+        for product, status in self._find_files(items):
             if status and status.st_mtime_ns >= written:  # of the same tick of a coarse clock
-                os.utime(self.results / item.path, ns=(written - 2 * 10**9, written - 2 * 10**9))
-                self.stamps.forget(item.path)
+                os.utime(self.results / product, ns=(written - 2 * 10**9, written - 2 * 10**9))
+                self.stamps.forget(product)
         return recipe, True
+
+    def _find_files(self, items: Sequence[Planned]) -> Iterator[tuple[str, os.stat_result | None]]:
+        """Yield paths and status of products, and of what is made with them: Snakemake looks at the times of all."""
+        for item in items:
+            for path in (item.path, *getattr(item, "companions", ())):
+                yield path, self.find(path)[1]
 
     def _find_dated(self, item: Planned) -> tuple[str | None, os.stat_result | None]:
         """Return a product's stamp and status. One from the future is of now: else Snakemake fails what follows it."""
-        stamp, status = self.find_item(item)
-        if status and status.st_mtime_ns > time.time_ns():
-            os.utime(self.results / item.path)
-            self.stamps.forget(item.path)
-            stamp, status = self.find_item(item)
-        return stamp, status
+        for path, status in self._find_files([item]):
+            if status and status.st_mtime_ns > time.time_ns():
+                os.utime(self.results / path)
+                self.stamps.forget(path)
+        return self.find_item(item)
 
 
 def _write_recipe(path: Path, head: dict[str, Any], content: Any) -> bool:
