@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from darkroom import oddities
 from darkroom.oddities import find_oddities, predict
 from darkroom.report_model import LightShown
 
@@ -224,3 +225,10 @@ def test_a_line_with_outliers_is_predicted():
     spoilt[[4, 5, 6, 20, 29]] += 9
     np.testing.assert_allclose(predict(spoilt)[7:25], line[7:25], atol=1e-9)
     np.testing.assert_allclose(predict(spoilt)[[0, 29]], [line[1], line[29]], atol=0.31)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 12, 35, 47])
+def test_stars_are_told_as_they_were_counted(count):
+    """The logarithm by which they are compared does not come back exactly."""
+    text = oddities._tell_stars(math.exp(oddities._take_log(count, oddities.NO_STAR)), 143.0, "the lights around it")
+    assert text.split(" ")[0] == (str(count) if count else "no")

@@ -28,6 +28,7 @@ LASTING = 0.25  # part of a group that may be odd together
 UNEXPECTED = 2.0  # times the noise that error bars say, from which it is odd whatever the others are like
 STRUCTURE = "a nebula, a cluster of stars or bands, or a wrong gain, makes more of it"
 ROUND = 1.25  # longer axis over shorter one of stars up to which none is called long
+NO_STAR = 0.5  # what counts for none, of which there is no logarithm
 SOME = 0.02  # part of flagged pixels up to which it is nothing odd
 
 Values = NDArray[np.float64]
@@ -192,7 +193,7 @@ def _tell_sky(value: float, usual: float, others: str) -> str:
 
 
 def _tell_stars(value: float, usual: float, others: str) -> str:
-    number = int(value)  # none was counted as half of one
+    number = 0 if value < 0.75 else round(value)  # of NO_STAR or of 1
     return f"{number or 'no'} {'star' if number == 1 else 'stars'}; {others} {_have(others)} {usual:.0f}"
 
 
@@ -228,10 +229,12 @@ _log = math.log
 SKY = Figure("sky", _read_sky, _tell_sky, _log(1.5), _log(1.7), _log(3), _log(3))
 SKY_RATE = Figure("sky", _read_sky_rate, _tell_sky, _log(2), _log(2))
 STARS = Figure(
-    "stars", lambda light: _take_log(light.stars, 0.5), _tell_stars, below=_log(2), below_all=_log(4), counted=True
+    "stars", lambda light: _take_log(light.stars, NO_STAR), _tell_stars, below=_log(2), below_all=_log(4), counted=True
 )
 # Whatever the field, a light has some where the others have tens.
-NO_STARS = Figure("stars", lambda light: _take_log(light.stars, 0.5), _tell_no_stars, below_all=_log(60), counted=True)
+NO_STARS = Figure(
+    "stars", lambda light: _take_log(light.stars, NO_STAR), _tell_no_stars, below_all=_log(60), counted=True
+)
 EXCESS = Figure("noise", _read_excess, _tell_excess, _log(1.2), above_all=_log(1.5))
 OTHERS = (
     Figure("fwhm", lambda light: _take_log(light.fwhm), _tell_fwhm, _log(1.4), above_all=_log(2), surely=_log(2)),

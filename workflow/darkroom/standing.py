@@ -11,11 +11,15 @@ from darkroom.prepared import Job
 from darkroom.texts import make_printable
 
 PLAIN_VERBS = {"make", "calibrate", "collect"}  # what a job makes says as much
+PAGES = {"make_report", "make_trends"}
+PAGE = 12.0  # times the work on a raw frame: what the libraries that draw a page take
 PICTURE = 0.25  # of the work on a raw frame: what a job that reads none takes for each of its products
 
 
 def weigh_job(job: Job) -> float:
     """Return the work of a job, in raw frames read."""
+    if job.kind in PAGES:
+        return PAGE + PICTURE * len(job.needs) / 10
     return job.weight or PICTURE * len(job.products)
 
 
