@@ -197,6 +197,10 @@ class Page:
         """Return what makes the page wider than its window; nothing if it is not."""
         return self.look("sideways")
 
+    def find_stuck(self) -> list[str]:
+        """Return what scrolls, but not by keys."""
+        return self.look("stuck")
+
     def find_faint_texts(self) -> list[str]:
         """Return texts on plain backgrounds whose contrast is below WCAG's AA (4.5, or 3 for large ones)."""
         return self.look("faint")

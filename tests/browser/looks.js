@@ -186,6 +186,17 @@ window.looks = (() => {
     return [`${page.scrollWidth} pixels in ${page.clientWidth}`, ...deepest.slice(0, 10).map(name)];
   }
 
+  // What scrolls by mouse and finger alone: keys scroll what has the focus, or holds what has it.
+  function stuck() {
+    return [...document.body.querySelectorAll('*')].filter(element => {
+      const style = getComputedStyle(element);
+      const over = (/auto|scroll/.test(style.overflowX) && element.scrollWidth > element.clientWidth + 1) ||
+        (/auto|scroll/.test(style.overflowY) && element.scrollHeight > element.clientHeight + 1);
+      return over && shown(element) && !element.hasAttribute('tabindex') &&
+        ![...element.querySelectorAll('a[href], button, input, select, summary, [tabindex="0"]')].some(shown);
+    }).map(name);
+  }
+
   // Colours as [r, g, b, alpha], however CSS writes them.
   const canvas = document.createElement('canvas');
   canvas.width = canvas.height = 1;
@@ -243,5 +254,5 @@ window.looks = (() => {
     return [...found.values()];
   }
 
-  return {overlaps, cut: cutTexts, covered, sideways, faint, lines, name};
+  return {overlaps, cut: cutTexts, covered, sideways, stuck, faint};
 })();

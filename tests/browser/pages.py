@@ -85,8 +85,9 @@ def verify_looks(page: Page, name: str) -> None:
             "too wide": page.find_sideways(),
             "over each other": page.find_overlaps(),
             "cut off": page.find_cut_texts(),
+            "no keys scroll it": page.find_stuck(),
             "covered": page.find_covered_texts() if state == "closed" else [],
-            "faint": page.find_faint_texts(),
+            "faint": page.find_faint_texts() if state == "open" else [],
         }
         assert not any(found.values()), {what: texts[:10] for what, texts in found.items() if texts}
 

@@ -95,6 +95,13 @@ def test_pages_wider_than_their_window_are_found(show, width):
     assert roaming.run("return innerWidth") == width
 
 
+def test_boxes_that_no_key_scrolls_are_found(show):
+    box = '<div id="box" style="width:100px;overflow:auto"{}><p style="width:300px">wide</p>{}</div>'
+    assert show(box.format("", "")).find_stuck() == ["div#box"]
+    assert show(box.format(" tabindex=0", "")).find_stuck() == []
+    assert show(box.format("", "<a href='#box'>focus</a>")).find_stuck() == []
+
+
 def test_faint_texts_are_found(show):
     body = '<p style="color:{}">some words</p>'
     assert len(show(body.format("#777")).find_faint_texts()) == 1  # 4.48
