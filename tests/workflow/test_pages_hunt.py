@@ -1,6 +1,9 @@
 """What is looked at stays true and is made no more often than needed: odd nights, hostile names, runs that fail."""
 
+import csv
+import html
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -8,10 +11,13 @@ from typing import Any
 
 import pytest
 
-from darkroom.stamps import read_recipe
-from tests.running import run_snakemake
+from darkroom.stamps import read_recipe, read_stamp
+from darkroom.unfinished import show_unfinished
+from tests.running import REPOSITORY, run_snakemake
 from tests.workflow.engine import run_due
 from tests.workflow.jobs import make_night, plan_night
+from tests.workflow.reduced import Night
+from tests.workflow.test_certification import shade
 
 SEEN: dict[str, Any] = {"previews": {"use": True}, "report": {"use": True}}
 DAYS = ("2024-03-08", "2024-03-10", "2024-03-11")
@@ -95,3 +101,87 @@ def test_pages_asked_for_by_name_are_up_to_date_though_recipe_files_were_lost(tm
     os.utime(table, (time.time() + 1e6, time.time() + 1e6))  # by a clock that was wrong
     assert list_due(tmp_path) == set()
     assert table.stat().st_mtime <= time.time()
+
+
+def make_unreadable(raw: Path) -> None:
+    """Change pixels so that no plan sees it before the frame is read."""
+    whole, status = raw.read_bytes(), raw.stat()
+    raw.write_bytes(whole[:-5000] + bytes(5000))
+    os.utime(raw, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def end_badly(folder: Path, **config: Any) -> tuple[str, list[dict[str, str]]]:
+    """Make what can be made of a night, and the page of a run that failed: its text, and the rows of its table."""
+    planned = plan_night(folder, **SEEN | config)
+    nights, _, failed = run_due(folder, **SEEN | config)
+    assert failed
+    [page] = show_unfinished(planned, nights)
+    path = folder / "results" / page
+    assert read_stamp(path) is None
+    with path.with_name("lights.csv").open() as file:
+        return read_text(path), list(csv.DictReader(file))
+
+
+def read_text(page: Path) -> str:
+    """What a page says to who reads it."""
+    text = re.sub(r"<(script|style)\b.*?</\1>", "", page.read_text(), flags=re.DOTALL)
+    return html.unescape(re.sub(r"<[^>]*>", "", text))
+
+
+def test_page_of_a_run_that_failed_tells_of_each_light_why_it_was_not_made(tmp_path: Path) -> None:
+    make_night(tmp_path / "raw", lights={("V", 60.0): 4})
+    plan_night(tmp_path, **SEEN)
+    for number in (2, 3):
+        make_unreadable(tmp_path / f"raw/light_V_60s_00{number}.fits")
+    text, rows = end_badly(tmp_path)
+    assert [bool(row["light"]) for row in rows] == [True, False, False, True]
+    for row in (rows[1], rows[2]):
+        assert f"/{row['raw']}: the raw frame has changed" in row["missing"]
+        assert row["missing"] in text
+        assert row["missing"].count("light_V") == 1
+    assert "All is well" not in text
+
+
+def test_page_of_a_run_that_failed_shows_nothing_that_is_out_of_date(tmp_path: Path) -> None:
+    make_night(tmp_path / "raw", lights={("V", 60.0): 2})
+    run_due(tmp_path, **SEEN)
+    [page] = (tmp_path / "results").glob("*/report.html")
+    before = page.read_text()
+    assert "All is well" in read_text(page)
+    make_unreadable(tmp_path / "raw/bias_002.fits")
+    text, rows = end_badly(tmp_path, bias={"combine": {"sigma": 4.0}})
+    assert "All is well" not in text
+    assert "bias_002.fits: the raw frame has changed" in text
+    assert [(row["light"], row["sky"]) for row in rows] == [("", ""), ("", "")]
+    assert all("bias_002.fits: the raw frame has changed" in row["missing"] for row in rows)
+    assert before.count("data:image/") > page.read_text().count("data:image/")
+
+
+def test_page_of_a_run_that_was_to_stop_tells_of_the_master_that_failed(tmp_path: Path) -> None:
+    make_night(tmp_path / "raw", **FOUR | {"flats": {"V": 6}})
+    shade(sorted((tmp_path / "raw").glob("flat_*"))[::2])
+    text, rows = end_badly(tmp_path, certification={"failed": "stop"})
+    assert f"master flat V of {DAYS[1]} failed its certification" in text
+    assert "certification.failed: stop" in text
+    assert [row["light"] for row in rows] == ["", ""]
+
+
+@pytest.mark.slow
+def test_page_of_a_run_whose_previews_failed_says_so(tmp_path: Path) -> None:
+    night = Night(tmp_path, REPOSITORY, base="previews: {use: true}\nreport: {use: true}\n")
+    make_night(night.raw)
+    script = night.copy_code() / "scripts/preview_lights.py"
+    code = script.read_text()
+    script.write_text(code.replace("    problems = []", "    raise JobProblem('no paint left')"))
+    night.run(expect=1, cores=2)
+    [page] = night.results.glob("*/report.html")
+    assert read_stamp(page) is None
+    text = read_text(page)
+    assert "no paint left" in text
+    assert "All is well" not in text
+    assert "2 of 2" in text
+    script.write_text(code)
+    night.run(cores=2)
+    assert "All is well" in read_text(page)
+    assert read_stamp(page)
+    assert "Nothing to be done" in night.run("-n").stdout

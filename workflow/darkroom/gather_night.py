@@ -6,7 +6,7 @@ import base64
 import binascii
 import io
 import json
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +22,32 @@ from darkroom.stamps import STAMP, name_refusal, read_json
 MEASURED = ("unit", "sky", "noise", "noise_expected", "fwhm", "elongation", "stars", "masked")
 
 
-def gather_night(recipe: dict[str, Any], results: Path, failures: Mapping[str, str] | None = None) -> Night:
+@dataclass
+class Unmade:
+    """What a run did not make: ``paths`` below results, what it said of that, and why lights lack, by path."""
+
+    paths: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+def gather_night(recipe: dict[str, Any], results: Path, unmade: Unmade | None = None) -> Night:
     """Return all that a page shows, by the page's recipe and the products below ``results``.
 
-    A picture or certificate that is not there leaves its place empty. ``failures`` tells of products that could not be
-    made, by their paths, why.
+    A picture or certificate that is not there, or not as planned, leaves its place empty.
     """
-    told, failures = recipe["night"], failures or {}
-    lights = [_gather_light(one, told["night"], results, failures) for one in told["lights"]]
+    told, unmade = recipe["night"], unmade or Unmade()
+    lights = [_gather_light(one, told["night"], results, unmade) for one in told["lights"]]
     find_oddities([light for light in lights if light.path])
-    problems = [Problem(line, "") for line in dict.fromkeys(failures.values())]
+    problems = [Problem(line) for line in unmade.problems]
+    pairs = [one["path"] for one in told["pairs"] if one["path"] not in unmade.paths]
     return Night(
         night=told["night"],
         title=recipe["title"],
         lights=lights,
-        masters=[_gather_master(one, results) for one in told["masters"]],
+        masters=[_gather_master(one, results, unmade) for one in told["masters"]],
         raws=[RawShown(**{key: value for key, value in one.items() if key != "digest"}) for one in told["raws"]],
-        pairs=[pair for one in told["pairs"] if (pair := _gather_pair(results / one["path"]))],
+        pairs=[pair for path in pairs if (pair := _gather_pair(results / path))],
         problems=problems + [Problem(**one) for one in told["problems"]],
         notes=told["notes"],
         setups=told["setups"],
@@ -48,14 +57,14 @@ def gather_night(recipe: dict[str, Any], results: Path, failures: Mapping[str, s
     )
 
 
-def _gather_light(told: dict[str, Any], night: str, results: Path, failures: Mapping[str, str]) -> LightShown:
+def _gather_light(told: dict[str, Any], night: str, results: Path, unmade: Unmade) -> LightShown:
     names = ("path", "raw", "setup", "object", "filter", "exposure", "start", "temperature", "masters", "notes")
     light = LightShown(**{name: told[name] for name in names})
     light.missing = [Problem(**one) for one in told["missing"]]
-    if light.path in failures:
-        light.missing.append(Problem(failures[light.path], ""))
+    if light.path in unmade.paths:
+        light.missing.append(Problem(unmade.reasons.get(light.path, "not made")))
         light.path = ""
-    elif preview := told.get("preview"):
+    elif (preview := told.get("preview")) and preview not in unmade.paths:
         texts = _read_texts(results / preview)
         figures = _read_figures(texts)
         for name in MEASURED:
@@ -66,7 +75,7 @@ def _gather_light(told: dict[str, Any], night: str, results: Path, failures: Map
     return light
 
 
-def _gather_master(told: dict[str, Any], results: Path) -> MasterShown:
+def _gather_master(told: dict[str, Any], results: Path, unmade: Unmade) -> MasterShown:
     names = ("path", "kind", "night", "setup", "filter", "exposure", "frames", "masters", "unit", "used")
     master = MasterShown(**{name: told[name] for name in names})
     if certificate := told["certificate"]:
@@ -77,7 +86,7 @@ def _gather_master(told: dict[str, Any], results: Path) -> MasterShown:
                 master.verdict, master.failures = content.get("verdict", ""), content.get("failures", [])
                 master.figures = content.get("figures", {})
                 break
-    if preview := told.get("preview"):
+    if (preview := told.get("preview")) and preview not in unmade.paths:
         figures = _read_figures(_read_texts(results / preview))
         master.statistics, master.histogram = figures.get("statistics", {}), figures.get("histogram", {})
         master.picture = _read_bytes(results / preview)

@@ -15,7 +15,7 @@ from darkroom.asked import submits
 from darkroom.certificates import QUARANTINE, set_aside
 from darkroom.job import read_problems
 from darkroom.prepare import PlanError, prepare
-from darkroom.prepared import Job, Prepared
+from darkroom.prepared import Prepared
 from darkroom.progress import MOST_WARNINGS, ProgressHandler
 from darkroom.runs import Run
 from darkroom.whole_files import say_unwritable
@@ -53,12 +53,15 @@ def summarise(
     if go_on and set(nights.failed) - set(planned.failed):
         print("darkroom: planning again, with the next best masters", file=stream, flush=True)
         _run_again(run)
-    silent = progress.list_silent() if progress and not stopped else []
+    silent = [
+        f"{job.message}: {ENDED}; see {Path(nights.results) / job.log}"
+        for job in (progress.list_silent() if progress and not stopped else [])
+    ]
     print("\n".join(_summarise(planned, nights, failed, silent)), file=stream, flush=True)
-    if failed and not stopped and not nights.refusal:
+    if failed and not stopped:
         from darkroom.unfinished import show_unfinished  # what draws is imported where it is needed
 
-        for page in show_unfinished(nights):
+        for page in show_unfinished(planned, nights, silent):
             print(f"  look: {Path(nights.results) / page} (what there is of the night)", file=stream)
 
 
@@ -83,7 +86,7 @@ def _find_start() -> Path | None:
     return next((one.olddir for one in handlers if one.olddir is not None), None)
 
 
-def _summarise(planned: Prepared, nights: Prepared, failed: bool, silent: list[Job]) -> list[str]:
+def _summarise(planned: Prepared, nights: Prepared, failed: bool, silent: list[str]) -> list[str]:
     results, counts = Path(nights.results), nights.summary
     made = counts["lights"] - counts["stale_lights"]
     sought = planned.summary["lights"] + planned.summary["skipped"]
@@ -97,7 +100,7 @@ def _summarise(planned: Prepared, nights: Prepared, failed: bool, silent: list[J
     lines += [f"  {line}" for line in nights.warnings[:MOST_WARNINGS]]
     if failed:
         lines += [f"  failed: {line}" for line in _read_failures(planned)]
-        lines += [f"  failed: {job.message}: {ENDED}; see {results / job.log}" for job in silent[:MOST_WARNINGS]]
+        lines += [f"  failed: {line}" for line in silent[:MOST_WARNINGS]]
         lines += [f"  ended: {nights.refusal}"] if nights.refusal else []
     for folder in sorted({str((results / path).parent) for path in nights.lights})[:MOST_WARNINGS]:
         lines.append(f"  lights: {folder}")
