@@ -13,10 +13,13 @@ from darkroom.planned import read_recipe_file
 from darkroom.products import write_text
 from darkroom.report_page import render_night
 from darkroom.stamps import digest_recipe
+from darkroom.whole_files import CACHE
 
 with report_to(snakemake.log[0]) as log:
     recipe = read_recipe_file(snakemake.input.recipe)
-    night = gather_night(recipe, Path(snakemake.output.page.removesuffix(recipe["product"])))
+    results = Path(snakemake.output.page.removesuffix(recipe["product"]))
+    night = gather_night(recipe, results)
+    page = render_night(night, digest_recipe(recipe), recipe, kept=results / CACHE)
     write_text(snakemake.output.table, tabulate_lights(night), recipe)
-    write_text(snakemake.output.page, render_night(night, digest_recipe(recipe), recipe), recipe)
+    write_text(snakemake.output.page, page, recipe)
     print(f"{len(night.made)} lights, {len(night.masters)} masters, {len(night.problems)} problems", file=log)

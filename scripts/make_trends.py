@@ -13,11 +13,13 @@ from darkroom.products import write_text
 from darkroom.report_page import render_trends
 from darkroom.stamps import digest_recipe
 from darkroom.trends import make_trends
+from darkroom.whole_files import CACHE
 
 with report_to(snakemake.log[0]) as log:
     recipe = read_recipe_file(snakemake.input.recipe)
-    certification, detectors = gather_trends(recipe, Path(snakemake.output[0].removesuffix(recipe["product"])))
+    results = Path(snakemake.output[0].removesuffix(recipe["product"]))
+    certification, detectors = gather_trends(recipe, results)
     trends = make_trends(certification, detectors)
-    page = render_trends(trends, recipe["title"], digest_recipe(recipe), recipe)
+    page = render_trends(trends, recipe["title"], digest_recipe(recipe), recipe, kept=results / CACHE)
     write_text(snakemake.output[0], page, recipe)
     print(f"{len(certification)} certificates, {len(detectors)} measurements", file=log)

@@ -9,11 +9,13 @@ import re
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from darkroom import page_libraries
 from darkroom.page_libraries import enclose_script
 from darkroom.page_parts import judge_night
 from darkroom.page_pictures import embed_picture, link_file
@@ -317,3 +319,15 @@ def test_page_of_trends_has_its_charts_tables_and_words():
     none = Reader(render_trends(make_trends([], []), "Darkroom"))
     assert "No night has been certified" in none.text
     assert none.load("data")["charts"] == {}
+
+
+def test_vega_is_kept_for_the_next_page(tmp_path):
+    page_libraries.read_vega.cache_clear()
+    first = page_libraries.read_vega(tmp_path)
+    [kept] = tmp_path.iterdir()
+    page_libraries.read_vega.cache_clear()
+    with patch("vl_convert.javascript_bundle", side_effect=AssertionError("bundled again")):
+        assert page_libraries.read_vega(tmp_path) == first
+    page_libraries.read_vega.cache_clear()
+    assert page_libraries.read_vega(kept / "a file, no folder") == first  # nowhere to keep it
+    assert kept.read_text("utf-8") == first

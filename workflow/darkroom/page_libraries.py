@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.resources
 import re
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
 
 import vl_convert
 
+from darkroom.whole_files import write_whole
+
 
 @cache
-def read_vega() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as a script that makes ``window.vegaEmbed``; takes a second."""
-    return enclose_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+def read_vega(kept: Path | None = None) -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as a script that makes ``window.vegaEmbed``.
+
+    To bundle it takes two seconds, so that it is kept in the folder ``kept`` for the next page, if there is one.
+    """
+    place = kept / f"vega-{version('vl-convert-python')}.js" if kept else None
+    with suppress(OSError):
+        if place:
+            return place.read_text("utf-8")
+    script = enclose_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+    with suppress(OSError):  # the page is made all the same
+        if place:
+            write_whole(place, script)
+    return script
 
 
 @cache
@@ -38,7 +54,9 @@ def read_tables_style() -> str:
 
 
 def _read_part(suffix: str) -> str:
-    return importlib.resources.files("itables").joinpath(f"html/dt_bundle.{suffix}").read_text("utf-8")
+    spec = find_spec("itables")  # to import it would import pandas where that is, for a third of a second
+    assert spec is not None, "itables is installed"
+    return Path(str(spec.origin)).with_name("html").joinpath(f"dt_bundle.{suffix}").read_text("utf-8")
 
 
 def enclose_script(script: str) -> str:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from darkroom.whole_files import CACHE as CACHE
 from darkroom.whole_files import write_if_changed
 
-CACHE = ".cache"
 TABLE = "jobs.json"
 
 

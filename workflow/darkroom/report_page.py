@@ -44,7 +44,9 @@ SHORT = 90  # letters of a name
 LONGEST = 2000  # letters of a text that a page shows; headers can hold books
 
 
-def render_night(night: Night, recipe_digest: str = "", recipe: dict[str, Any] | None = None) -> str:
+def render_night(
+    night: Night, recipe_digest: str = "", recipe: dict[str, Any] | None = None, kept: Path | None = None
+) -> str:
     """Return the page of a night, as HTML.
 
     Parameters
@@ -55,6 +57,8 @@ def render_night(night: Night, recipe_digest: str = "", recipe: dict[str, Any] |
         The stamp, which the page holds as ``<meta name="darkroom-recipe">`` near its beginning.
     recipe : dict, optional
         What the digest is of; it lies at the end of the page, as JSON.
+    kept : Path, optional
+        A folder for what all pages carry, so that the next one is made sooner.
     """
     anchors = name_anchors(night)
     groups = describe_plan_in_words(night)
@@ -74,6 +78,7 @@ def render_night(night: Night, recipe_digest: str = "", recipe: dict[str, Any] |
         {"anchors": anchors},
         recipe_digest,
         recipe,
+        kept,
         night=night,
         verdict=judge_night(night),
         charts=_group_charts(shown),
@@ -91,7 +96,13 @@ def render_night(night: Night, recipe_digest: str = "", recipe: dict[str, Any] |
     )
 
 
-def render_trends(trends: Trends, title: str, recipe_digest: str = "", recipe: dict[str, Any] | None = None) -> str:
+def render_trends(
+    trends: Trends,
+    title: str,
+    recipe_digest: str = "",
+    recipe: dict[str, Any] | None = None,
+    kept: Path | None = None,
+) -> str:
     """Return the page of all nights, as HTML; ``title`` heads it, the rest is as for `render_night`."""
     shown = {f"chart-{chart.id}": chart for chart in trends.charts}
     return _render_page(
@@ -100,6 +111,7 @@ def render_trends(trends: Trends, title: str, recipe_digest: str = "", recipe: d
         {"anchors": {}},
         recipe_digest,
         recipe,
+        kept,
         title=title,
         remarks=trends.remarks,
         charts=_group_charts(shown),
@@ -145,10 +157,11 @@ def _render_page(
     data: dict[str, Any],
     recipe_digest: str,
     recipe: dict[str, Any] | None,
+    kept: Path | None,
     **values: Any,
 ) -> str:
     """Return a page of a template with its libraries, its charts and data as JSON, and its policy."""
-    scripts = [read_tables(), *([read_vega()] if drawn else []), _read_script("page.js")]
+    scripts = [read_tables(), *([read_vega(kept)] if drawn else []), _read_script("page.js")]
     datasets, specs = _share_data(drawn)
     early = _read_script("early.js")
     html = (

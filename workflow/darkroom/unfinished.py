@@ -11,6 +11,7 @@ from darkroom.planned import read_recipe_file
 from darkroom.prepared import Job, Prepared
 from darkroom.problems import JobProblem
 from darkroom.products import write_text
+from darkroom.whole_files import CACHE
 
 UNSAID = "not made, for something that it needs was not; the end of the run tells what"
 ENDED = "the run ended before all of this night was made; run snakemake again"
@@ -47,7 +48,7 @@ def show_unfinished(planned: Prepared, nights: Prepared, silent: Sequence[str] =
                 reasons = {light["path"]: logs.find_reason(light) or nights.refusal or UNSAID for light in lights}
                 night = gather_night(recipe, results, Unmade(unmade, problems, reasons))
                 page, table = job.products  # the page first: it loses the stamp that stands for both
-                write_text(str(results / page), render_night(night), recipe)
+                write_text(str(results / page), render_night(night, kept=results / CACHE), recipe)
                 write_text(str(results / table), tabulate_lights(night), recipe)
             except (JobProblem, OSError):
                 continue

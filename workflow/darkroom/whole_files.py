@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+CACHE = ".cache"  # the folder below results of what can be made again at any time
 END = ".tmp"
 LONGEST_NAME = 255  # bytes, of most file systems
 PROBE = 2**16  # bytes, more than what is left in a file's last block
