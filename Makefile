@@ -13,7 +13,7 @@ export HOME := $(CURDIR)/.venv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-slurm demo pictures verify-installation bench bench-memory bench-scale lint test test-cosmics test-slurm test-faults lock clean
+.PHONY: help env env-slurm demo pictures verify-installation bench bench-memory bench-scale lint test test-cosmics test-pages test-slurm test-faults lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -74,6 +74,9 @@ test: lint  ## lint, then run the tests
 
 test-cosmics: env  ## search for cosmic rays on every kind of simulated exposure (minutes)
 	$(BIN)/pytest -n 2 -m extra tests/unit/test_cosmic_rays.py
+
+test-pages: env  ## open pages in Chromium, of real nights too; screenshots in demo/pages, to be looked at
+	DARKROOM_SCREENSHOTS=$(CURDIR)/demo/pages $(BIN)/pytest -n 2 -m '' tests/browser
 
 test-slurm: env-slurm  ## submit nights to a real Slurm on this machine, and let it fail (minutes; root installs it)
 	$(BIN)/python -m tests.slurm
