@@ -197,7 +197,10 @@ def _cloud_over(light: LightShown, measured: bool) -> None:
     light.sky, light.stars, light.fwhm = light.sky * 3.4, 23, 4.9
     light.noise_expected = float(np.sqrt(light.sky + 64))
     light.noise = light.noise_expected * 1.02
-    light.odd = {"sky": "sky 3.4 times that of the lights around it", "stars": "23 stars; the lights around it have 421"}
+    light.odd = {
+        "sky": "sky 3.4 times that of the lights around it",
+        "stars": "23 stars; the lights around it have 421",
+    }
     light.notes = "the header says WEATHER = 'clouds'"
 
 
