@@ -129,8 +129,10 @@ def _make_tip(series: Series, name: str, title: str) -> alt.Tooltip:
 
 def _make_scale(found: Range) -> alt.Scale:
     more: dict[str, Any] = {"constant": found.constant} if found.type == "symlog" else {}
+    if found.type != "log":  # which has no zero, as Vega says aloud
+        more["zero"] = False
     nice = found.type == "linear"
-    return alt.Scale(type=found.type, domain=list(found.domain), nice=nice, zero=False, **more)
+    return alt.Scale(type=found.type, domain=list(found.domain), nice=nice, **more)
 
 
 def _list_ticks(found: Range) -> dict[str, Any]:

@@ -102,7 +102,8 @@ def draw_histogram(master: MasterShown) -> Chart | None:
     )
     ends_of_counts = alt.Scale(type="log", domain=[0.5, 2.0 * most["count"]], nice=False)
     ticks = [10**power for power in range(0, 12, 1 if most["count"] < 10_000 else 2) if 10**power <= most["count"]]
-    x = alt.X("low:Q", title=unit or "pixel value", axis=alt.Axis(format=",.5~g", tickCount=4),
+    x = alt.X("low:Q", title=unit or "pixel value",
+              axis=alt.Axis(format=",.5~g", tickCount=4, labelOverlap="greedy", labelSeparation=8),
               scale=alt.Scale(domain=[low, high] if low < high else alt.Undefined, nice=False))  # fmt: skip
     y = alt.Y("count:Q", title="pixels", scale=ends_of_counts, axis=alt.Axis(values=ticks, format="~s"))
     tips = [alt.Tooltip("low:Q", title="from", format=",.5~g"), alt.Tooltip("high:Q", title="to", format=",.5~g"),

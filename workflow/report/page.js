@@ -185,6 +185,8 @@ async function drawChart(place) {
     });
     view.addEventListener("click", clickPoint);
     views.set(place.dataset.chart, view);
+    const box = place.parentElement; // keys scroll only what can have the focus
+    if (box.scrollWidth > box.clientWidth) Object.assign(box, { tabIndex: 0, role: "region", ariaLabel: "A drawing that scrolls" });
     place.dataset.state = "drawn";
   } catch (error) {
     place.dataset.state = "failed";
