@@ -54,13 +54,17 @@ def judge_night(night: Night) -> Row:
     return {
         "tone": tone,
         "headline": headline,
-        "sentences": [_say_lights(night, odd), _say_masters(night, verdicts, len(doubtful))],
+        "sentences": [_say_lights(night, odd), _say_masters(night, verdicts, len(doubtful)), *_say_problems(night)],
         "tiles": [
             {"value": f"{made} of {sought}", "name": "lights calibrated", "link": "#lights"},
             {"value": str(skipped), "name": "skipped", "link": "#lights"},
             {"value": str(odd), "name": "stand out", "link": "#lights"},
             {"value": f"{verdicts['passed']} of {len(night.masters)}", "name": "masters certified", "link": "#masters"},
-            {"value": str(len(night.problems)), "name": "problems", "link": "#problems"},
+            {
+                "value": str(len(night.problems)),
+                "name": "problem" if len(night.problems) == 1 else "problems",
+                "link": "#problems",
+            },
         ],
         "reasons": [{"number": n, "what": what, "remedy": remedy} for (what, remedy), n in reasons.most_common()],
         "verdicts": [
@@ -100,6 +104,13 @@ def _say_masters(night: Night, verdicts: Counter[str], doubtful: int) -> str:
     elif verdicts["failed"]:
         text += " What failed was set aside: no light was made with it."
     return text
+
+
+def _say_problems(night: Night) -> list[str]:
+    number = len(night.problems)
+    if not number:
+        return []
+    return [f"{count(number, 'problem')} {'is' if number == 1 else 'are'} told below, with what helps."]
 
 
 def name_anchors(night: Night) -> dict[str, dict[str, str]]:
@@ -219,8 +230,9 @@ def list_masters(night: Night) -> list[Row]:
                 "verdict": {"symbol": symbol, "word": word, "tone": tone, "meaning": meaning},
                 "picture": embed_picture(master.picture, CARD_SIZE),
                 "statistics": [
-                    {"name": STATISTICS.get(name, name.replace("_", " ")), "value": write_number(value, 6), "key": name}
-                    for name, value in master.statistics.items()
+                    {"name": STATISTICS.get(name, name), "value": write_number(master.statistics[name], 6), "key": name}
+                    for name in [*STATISTICS, *sorted(master.statistics.keys() - STATISTICS.keys())]
+                    if name in master.statistics
                 ],
                 "unit": write_unit(master.unit),
                 "figures": explain_figures(master.figures),

@@ -29,14 +29,15 @@ FIGURES: dict[str, tuple[str, float, str, str]] = {
     "change": ("Changed", 100, "%", "how much it differs from the flat of the night before, rms"),
     "pixel_change": ("Pixels changed", 100, "%", "the same from pixel to pixel: dust that moved"),
 }  # fmt: skip
-STATISTICS = {
-    "std": "standard deviation",
+STATISTICS = {  # in the order in which they are shown
+    "median": "median",
+    "mean": "mean",
     "robust_std": "robust standard deviation",
-    "mad": "median absolute deviation",
-    "min": "minimum",
-    "max": "maximum",
+    "std": "standard deviation",
     "p01": "1st percentile",
     "p99": "99th percentile",
+    "min": "minimum",
+    "max": "maximum",
     "blank": "part without a value",
 }
 VERDICTS = {  # of a master: symbol, word, tone, meaning
