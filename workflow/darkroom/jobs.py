@@ -66,8 +66,10 @@ def _cut_in_batches(
     stems = tell_apart({key: f"{key[0]}/{key[1]}/{what}_{make_slug(key[2] or None)}_{key[3]}" for key in groups})
     jobs = []
     for key, members in sorted(groups.items()):
-        stale = [item for item in members if not products.is_fresh(item)]
-        fresh = [item for item in members if products.is_fresh(item)]
+        fresh: list[Item] = []
+        stale: list[Item] = []
+        for item in members:
+            (fresh if products.is_fresh(item) else stale).append(item)
         for part, end in ((fresh, ""), (stale, "_stale" if fresh else "")):
             for number, batch in enumerate(share_out(part, settings["lights_per_job"])):
                 jobs.append(make_job(f"{stems[key]}_{number:03d}{end}", batch))
@@ -81,12 +83,15 @@ def _list_below(job: Job, makers: dict[str, Job], products: Products) -> list[st
     link. So a stale job must wait for everything that may run, whatever fresh thing lies between.
     """
     found = set(job.needs)
+    seen = {job.name}
     waiting = [makers[path] for path in job.needs]
     while waiting:
         other = waiting.pop()
-        more = {path for path in other.needs if other.stale or products.exists(path)} - found
-        found |= more
-        waiting += [makers[path] for path in more]
+        if other.name not in seen:  # a page needs all lights of many a batch
+            seen.add(other.name)
+            more = {path for path in other.needs if other.stale or products.exists(path)} - found
+            found |= more
+            waiting += [makers[path] for path in more]
     return sorted(found)
 
 

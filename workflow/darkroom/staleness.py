@@ -47,7 +47,8 @@ class Products:
     def find_item(self, item: Planned) -> tuple[str | None, os.stat_result | None]:
         """Return the stamp and the status of what is planned; no stamp where something that belongs to it is gone."""
         stamp, status = self.find(item.path)
-        whole = all(self.find(path)[1] is not None for path in getattr(item, "companions", ()))
+        companions = getattr(item, "companions", ())
+        whole = not companions or all(self.exists(path) for path in companions)
         return stamp if whole else None, status
 
     def exists(self, path: str) -> bool:
