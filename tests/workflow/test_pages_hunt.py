@@ -185,3 +185,16 @@ def test_page_of_a_run_whose_previews_failed_says_so(tmp_path: Path) -> None:
     assert "All is well" in read_text(page)
     assert read_stamp(page)
     assert "Nothing to be done" in night.run("-n").stdout
+
+
+def test_frames_are_read_anew_but_once_for_a_change_that_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_night(tmp_path / "raw")
+    plan_night(tmp_path)
+    other = {"headers": {"names": {"light": ["no_frame_is_called_so"]}}}
+    plan_night(tmp_path, **other)
+    read: list[Any] = []
+    monkeypatch.setattr("darkroom.index._read_all", lambda unread, headers: read.extend(unread) or {})
+    plan_night(tmp_path, **other)
+    assert read == []

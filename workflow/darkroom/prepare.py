@@ -46,9 +46,9 @@ def prepare(config: dict[str, Any], submits: bool = False) -> Prepared:
     _keep_apart(results, raw)
     _make_writable(results)
     cache = read_json(results / CACHE / "frames.json")
-    before = cache.get("readings")
+    before = dict(cache)
     frames = index_frames(settings, raw, results, cache)
-    if cache.get("readings") != before:
+    if cache != before:  # by another reader, too: else the same would be read anew by every run
         write_whole(results / CACHE / "frames.json", json.dumps(cache))
     write_if_changed(results / "frames.csv", _as_csv(COLUMNS, table_rows(frames)))
     if not any(frame.kind in ("bias", "dark", "flat", "light") and not frame.problem for frame in frames):
