@@ -194,6 +194,11 @@ def group_of(product):
     return (lambda wildcards: find_job(wildcards, product).group or None) if SUBMITS else None
 
 
+def group_of_batch(batch):
+    """A function for `group`: what is submitted together with a batch; nothing in a local run."""
+    return (lambda wildcards: batch.group or None) if SUBMITS else None
+
+
 def threads_for(product):
     """A function for `threads`: one where many jobs like it run at once, more where it is alone."""
 

@@ -23,6 +23,8 @@ def write_stubs(nights: Prepared) -> int:
             path = results / recipe["product"]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(_make_stub(recipe, digest_recipe(recipe)))
+            if recipe["kind"] == "night":
+                path.with_name("lights.csv").touch()
             written += 1
     return written
 

@@ -6,12 +6,14 @@ import signal
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from darkroom.prepare import prepare
+from darkroom.standing import PAGES
 from tests.camera import Camera
-from tests.running import run_snakemake
+from tests.running import UNSEEN, UNSEEN_FILE, run_snakemake
 from tests.workflow.jobs import make_night
 from tests.workflow.reduced import copy_workflow
 from tests.workflow.standin.cluster import Cluster, finish, wait_until
@@ -35,10 +37,11 @@ def remove(results: Path, *patterns: str) -> set[str]:
     return {str(path.relative_to(results)) for path in paths}
 
 
-def count_submissions(folder: Path) -> int:
-    """How many jobs the plan asks a cluster for: those of one group are one."""
-    nights = prepare({"raw": str(folder / "raw"), "results": str(folder / "results")}, submits=True)
-    return len({job.group or job.name for job in nights.jobs.values() if job.due})
+def count_submissions(folder: Path, **settings: Any) -> int:
+    """How many jobs the plan asks a cluster for: those of one group are one, and pages are made where it is asked."""
+    nights = prepare({"raw": str(folder / "raw"), "results": str(folder / "results"), **settings}, submits=True)
+    due = [job for job in nights.jobs.values() if job.due and job.kind not in PAGES]
+    return len({job.group or job.name for job in due})
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ def night(tmp_path, reduced):
     """That night, copied."""
     for name in ("raw", "results"):
         shutil.copytree(reduced.folder / name, tmp_path / name, symlinks=True)
-    told = ("--config", f"raw={tmp_path}/raw", f"results={tmp_path}/results")
+    told = ("--configfile", UNSEEN_FILE, "--config", f"raw={tmp_path}/raw", f"results={tmp_path}/results")
     return SimpleNamespace(folder=tmp_path, results=tmp_path / "results", told=told, content=reduced.content)
 
 
@@ -77,6 +80,7 @@ def test_night_that_is_submitted_gives_the_same_bytes_by_few_jobs_that_fit(reduc
     cluster.run(tmp_path / "elsewhere", *told, SBATCH_EXPORT="NONE")
     assert read_products(tmp_path / "results") == reduced.content
     assert count_submissions(tmp_path) == 0
+    assert len(list((tmp_path / "results").glob("*/report.html"))) == 1
 
     assert len(cluster.jobs) == expected == 3  # the masters together, and two batches of lights
     assert {job["state"] for job in cluster.jobs} == {"COMPLETED"}
@@ -112,7 +116,7 @@ def test_jobs_that_are_killed_come_back_with_more_memory_and_time(night, cluster
     few = {"*lights_V*": {"mem_mb": 600}, "*lights_B*": {"minutes": 9}, "masters*": {"mem_mb": 600, "minutes": 9}}
     cluster.configure(accounting=True, min_job_age=0, needs=few)
     removed = remove(night.results, "bad_pixels.fits", "lights/*.fits")
-    assert count_submissions(night.folder) == 3
+    assert count_submissions(night.folder, **UNSEEN) == 3
     cluster.run(code, *night.told, code=code, profile="workflow/profiles/cluster-generic")
     assert read_products(night.results) == night.content
     assert len(removed) == 5

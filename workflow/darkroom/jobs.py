@@ -14,13 +14,14 @@ from darkroom.matching import Master
 from darkroom.measurements import Measurement
 from darkroom.plan import BadPixels, Plan
 from darkroom.plan_lights import Light
-from darkroom.plan_previews import NightPage, Pair, Preview, TrendsPage
+from darkroom.plan_previews import NightPage, Pair, Preview, TrendsPage, name_preview
 from darkroom.prepared import Job, name_safely
 from darkroom.setups import make_slug, tell_apart
 from darkroom.staleness import Planned, Products
 
 MOST_TOGETHER = 2**34  # pixels of all frames of a group, which take a few minutes
-GROUPED = {"measure_detector", "certify_master", "collect_bad_pixels", "preview_master"}
+GROUPED = {"measure_detector", "certify_master", "collect_bad_pixels", "preview_master", "compare_pair"}
+WITH_LIGHTS = {"preview_lights", "compare_pair"}
 GROUPED |= {f"make_master_{kind}" for kind in ("bias", "dark", "flat")}
 Item = TypeVar("Item", Light, Preview)
 
@@ -118,7 +119,7 @@ def share_out(items: list[Item], most: int) -> Iterator[list[Item]]:
 
 
 def group_jobs(jobs: list[Job], makers: dict[str, Job]) -> None:
-    """Have the masters of a night and setup, and what belongs to them, submitted to a cluster as one.
+    """Have the masters of a night and setup, and what belongs to them, submitted to a cluster as one; so with lights.
 
     A job there costs several seconds, and a chain of them as many waits; the work on a master is a second or two.
     What needs masters of another night waits for those, in a second group: so the nights are made side by side, and no
@@ -127,12 +128,18 @@ def group_jobs(jobs: list[Job], makers: dict[str, Job]) -> None:
     groups: dict[tuple[str, int], list[Job]] = defaultdict(list)
     tiers: dict[str, int] = {}
     for job in jobs:
-        if job.kind in GROUPED:
+        if job.kind in GROUPED and all(makers[path].kind in GROUPED for path in job.shows):
             groups[_find_place(job), _find_tier(job, makers, tiers)].append(job)
     for (place, tier), members in groups.items():
         if len(members) > 1 and sum(job.pixels * len(job.frames) for job in members) <= MOST_TOGETHER:
             for job in members:
                 job.group = name_safely(f"masters_{tier}_{place}" if tier else f"masters_{place}")
+    for job in jobs:
+        if job.kind in WITH_LIGHTS and job.shows:
+            batches = {makers[path].name: makers[path] for path in job.shows}
+            [*others, batch] = batches.values()
+            if not others and batch.kind == "calibrate_lights":  # a picture, with the lights that it shows
+                job.group = batch.group = f"{batch.kind}_{batch.id}"
 
 
 def _find_tier(job: Job, makers: dict[str, Job], known: dict[str, int]) -> int:
@@ -203,7 +210,8 @@ class _JobMaker:
         return job
 
     def compare(self, pair: Pair) -> Job:
-        job = self._make_job("compare_pair", pair, [pair.frame], [pair.of.path])
+        # after the preview, so that what is submitted together needs one core
+        job = self._make_job("compare_pair", pair, [pair.frame], [pair.of.path, name_preview(pair.of.path)])
         job.shows = [pair.of.path]
         return job
 

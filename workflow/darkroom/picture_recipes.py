@@ -115,6 +115,7 @@ def _describe_night(
         "product": page.path,
         "kind": "night",
         "night": tell_night(page, plan, settings) | {"measurements": measured},
+        "previews": [preview.digest for preview in page.previews],
         "templates": fingerprint_templates(),
         **_describe_tools("night", PAGE_LIBRARIES),
     }

@@ -17,6 +17,8 @@ for batch in NIGHTS.batches:
             in_results(batch.products),
         log:
             in_results([batch.log])[0],
+        group:
+            group_of_batch(batch)
         conda:
             "../../envs/darkroom.yaml"
         resources:

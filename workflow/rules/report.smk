@@ -15,6 +15,8 @@ for batch in NIGHTS.preview_batches:
             in_results(batch.products),
         log:
             in_results([batch.log])[0],
+        group:
+            group_of_batch(batch)
         conda:
             "../../envs/darkroom.yaml"
         resources:
@@ -73,6 +75,8 @@ rule compare_pair:
         ),
     log:
         f"{RESULTS}/logs/compare_pair/{{night}}/{{setup}}/pairs/{{pair}}.png.log",
+    group:
+        group_of("pairs/{pair}.png")
     conda:
         "../../envs/darkroom.yaml"
     resources:
@@ -106,6 +110,7 @@ rule make_report:
         ),
     log:
         f"{RESULTS}/logs/make_report/{{night}}/report.html.log",
+    localrule: True  # three seconds, which a cluster takes to begin a job
     conda:
         "../../envs/darkroom.yaml"
     resources:
@@ -132,6 +137,7 @@ rule make_trends:
         ),
     log:
         f"{RESULTS}/logs/make_trends/trends.html.log",
+    localrule: True  # three seconds, which a cluster takes to begin a job
     conda:
         "../../envs/darkroom.yaml"
     resources:
