@@ -1,0 +1,186 @@
+"""Registration: where a light lies on the reference, by the stars that both show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import astroalign
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+from scipy.stats import binom
+
+from darkroom.problems import JobProblem
+from darkroom.star_lists import StarList
+from darkroom.transforms import Places, Transform, fit_transform
+
+FEWEST = 4  # stars that an image must show: two tell a shift and a rotation, all others that these are right
+PATTERNS = (40, 80)  # brightest stars whose triangles are compared; more, where the brightest are not the same ones
+VOTERS = 150  # brightest stars that tell how far the coordinates of the headers are off
+FARTHEST = 0.5  # of the frame's side, by which they may be
+CELL = 6.0  # pixels: the side of the cells in which they vote
+NEAR = 3.0  # pixels: how near to each other two stars are taken for one at first
+NEAREST = 0.3  # pixels: no two are asked to be nearer
+OUTLIER = 4.0  # standard deviations
+FLOOR = 0.02  # pixels: what a star's place is uncertain by, however bright
+ROUNDS = 25
+ALIKE = 0.05  # by how much a scale may differ from that of the reference
+# Chance may match stars, and so many triangles are tried that one in a million finds something.
+CHANCE = 1e-9
+
+Pairs = NDArray[np.int_]
+
+
+@dataclass(frozen=True, eq=False)
+class Registration:
+    """Where a light lies on the reference.
+
+    Attributes
+    ----------
+    transform : Transform
+        From places of the light to those of the reference.
+    pairs : array of int, shape (matches, 2)
+        Which star of the light is which of the reference.
+    rms : float
+        Pixels, of the distances of the matched stars (both axes together); NaN without any.
+    method : str
+        ``wcs`` or ``patterns``: how it was first found; ``header`` if no star was there to refine it.
+    """
+
+    transform: Transform
+    pairs: Pairs
+    rms: float
+    method: str
+
+
+def register_light(
+    light: StarList, reference: StarList, guess: Transform | None = None, trusted: bool = False
+) -> Registration:
+    """Find where a light lies on the reference; a JobProblem, if its stars do not tell.
+
+    No match is believed that chance would find: of the stars of the light within the reference, so many must lie on one
+    of its stars that random ones do so once in 1e9 cases, the two that define a transform not counted.
+
+    Parameters
+    ----------
+    light, reference : StarList
+        Of `darkroom.star_lists.list_stars`.
+    guess : Transform, optional
+        Where the coordinates in both headers put the light; they may be off by half of a frame, since stars tell.
+    trusted : bool
+        Whether these were solved from stars, and are believed where too few are left to tell.
+    """
+    if len(light) < FEWEST or len(reference) < FEWEST:
+        if guess is not None and trusted:
+            return Registration(guess, np.empty((0, 2), int), float("nan"), "header")
+        raise JobProblem(_tell_sparse(light, reference))
+    best = 0
+    for method, first in _guess_transforms(light, reference, guess):
+        transform, pairs, radius = _refine(light, reference, first)
+        best = max(best, len(pairs))
+        if abs(np.sqrt(transform.area) - 1) < ALIKE and _is_no_chance(light, reference, transform, pairs, radius):
+            away = transform.apply(light.places[pairs[:, 0]]) - reference.places[pairs[:, 1]]
+            return Registration(transform, pairs, float(np.sqrt((away**2).sum(axis=1).mean())), method)
+    if guess is not None and trusted:
+        return Registration(guess, np.empty((0, 2), int), float("nan"), "header")
+    raise JobProblem(
+        f"none of its {len(light)} stars can be told to be among the {len(reference)} of the reference (at most {best} "
+        "match, as chance would have it): another field, or clouds; solve both frames' coordinates, or leave it out"
+    )
+
+
+def _tell_sparse(light: StarList, reference: StarList) -> str:
+    which, number = ("it", len(light)) if len(light) < FEWEST else ("the reference", len(reference))
+    stars = {0: "no star", 1: "1 star"}.get(number, f"{number} stars")
+    return (
+        f"{which} shows {stars}, and a match needs {FEWEST} or more: blank, clouded or out of focus; a longer exposure, "
+        "or coordinates solved from stars in both headers, help"
+    )
+
+
+def _guess_transforms(
+    light: StarList, reference: StarList, guess: Transform | None
+) -> Iterator[tuple[str, Transform]]:
+    """Yield where the light may lie, the likeliest first."""
+    if guess is not None:
+        yield "wcs", _vote(light, reference, guess)
+    for mirrored in (False, True):
+        mirror = np.diag([-1.0, 1.0]) if mirrored else np.eye(2)
+        for number in PATTERNS:
+            if number > PATTERNS[0] and max(len(light), len(reference)) <= PATTERNS[0]:
+                break
+            try:
+                found, _ = astroalign.find_transform(
+                    light.places[:number] @ mirror, reference.places[:number], max_control_points=number
+                )
+            except (astroalign.MaxIterError, ValueError, TypeError, np.linalg.LinAlgError):
+                continue
+            params = np.asarray(found.params, np.float64)
+            if np.isfinite(params).all() and abs(np.sqrt(abs(np.linalg.det(params[:2, :2]))) - 1) < ALIKE:
+                yield "patterns", Transform(params[:2, :2] @ mirror, params[:2, 2])
+
+
+def _vote(light: StarList, reference: StarList, guess: Transform) -> Transform:
+    """Return a guess with the shift by which most pairs of bright stars are off."""
+    there = guess.apply(light.places[:VOTERS])
+    apart = (reference.places[None, :VOTERS] - there[:, None]).reshape(-1, 2)
+    limit = FARTHEST * max(reference.shape)
+    apart = apart[np.abs(apart).max(axis=1) < limit]
+    if not len(apart):
+        return guess
+    tree = KDTree(apart)
+    votes = tree.query_ball_point(apart, CELL / 2, return_length=True)
+    most = apart[votes == votes.max()]
+    nearest = most[np.argmin(np.abs(most).sum(axis=1))]  # of equals, the one that believes the headers
+    return guess.move(np.median(apart[tree.query_ball_point(nearest, CELL / 2)], axis=0))
+
+
+def match_stars(light: StarList, reference: StarList, transform: Transform, radius: float) -> Pairs:
+    """Return which stars (light, reference) are the nearest of each other, and nearer than a radius in pixels."""
+    there = transform.apply(light.places)
+    away, nearest = KDTree(reference.places).query(there, distance_upper_bound=radius)
+    _, back = KDTree(there).query(reference.places, distance_upper_bound=radius)
+    own = np.flatnonzero(np.isfinite(away))
+    own = own[back[nearest[own]] == own]
+    return np.column_stack([own, nearest[own]])
+
+
+def _refine(light: StarList, reference: StarList, transform: Transform) -> tuple[Transform, Pairs, float]:
+    """Fit all stars that match until the same ones do: the result does not depend on how it was first found."""
+    radius, before = NEAR, np.empty((0, 2), int)
+    mirrored = transform.mirrored
+    errors = [_tell_errors(each) for each in (light, reference)]
+    for _ in range(ROUNDS):
+        pairs = match_stars(light, reference, transform, radius)
+        if len(pairs) < 3:
+            return transform, pairs, radius
+        source, target = light.places[pairs[:, 0]], reference.places[pairs[:, 1]]
+        weights = 1 / (errors[0][pairs[:, 0]] ** 2 + errors[1][pairs[:, 1]] ** 2)
+        transform = fit_transform(source, target, weights, mirrored)
+        away = np.hypot(*(transform.apply(source) - target).T)
+        # of a Gaussian in two dimensions half lies within 1.1774 standard deviations of one
+        smaller = float(np.clip(OUTLIER * np.median(away) / 1.1774, NEAREST, NEAR))
+        if np.array_equal(pairs, before) and smaller >= radius:
+            break
+        before, radius = pairs, min(radius, smaller)
+    return transform, pairs, radius
+
+
+def _tell_errors(stars: StarList) -> Places:
+    """Return about how far off the places of stars are, pixels."""
+    return np.hypot(FLOOR, (stars.fwhm or 3.0) / 2.0 * stars.errors / stars.fluxes)
+
+
+def _is_no_chance(
+    light: StarList, reference: StarList, transform: Transform, pairs: Pairs, radius: float
+) -> bool:
+    """Return whether so many stars match that it is no chance."""
+    if len(pairs) < FEWEST:
+        return False
+    rows, columns = reference.shape
+    there = transform.apply(light.places)
+    inside = ((there >= 0) & (there < (columns, rows))).all(axis=1)
+    number = max(int(np.count_nonzero(inside)), len(pairs))
+    each = min(1.0, len(reference) * np.pi * max(radius, 1.0) ** 2 / (rows * columns))
+    return bool(binom.sf(len(pairs) - 3, number - 2, each) < CHANCE)
