@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from darkroom.quality import Bit
 from darkroom.transforms import Transform
 
-AROUND = 2  # pixels that are read beyond what a band covers
+AROUND = 3  # pixels that are read beyond what a band covers, and drizzled beyond it: at its own edges drizzle drops some
 # What a flagged pixel that still has a value weighs: nothing beside a good one, all where there is none.
 FALLBACK = 1e-6
 SHOWN = int(Bit.INTERPOLATED | Bit.SATURATED)
@@ -89,29 +89,30 @@ def resample_rows(
     data -= np.float32(level)
     data *= np.float32(factor)
     spread *= np.float32(factor**2)
-    drizzle = Drizzle(out_shape=(height, columns), fillval="0", fillval2="0", disable_ctx=True)
+    drizzle = Drizzle(out_shape=(height + 2 * AROUND, columns + 2 * AROUND), fillval="0", fillval2="0", disable_ctx=True)
     drizzle.add_image(
         data,
         exptime=1.0,
-        pixmap=_map_pixels(box, transform.move(np.array([0.0, -rows.start]))),
+        pixmap=_map_pixels(box, transform.move(np.array([AROUND, AROUND - rows.start], float))),
         data2=[spread, np.ones_like(data)],
         dq=None if mask is None else np.where(weights > 0, mask, 0).astype(np.uint32),
         weight_map=weights,
         in_units="cps",
     )
-    cover = np.minimum(drizzle.out_wht * np.float32(transform.area), 1)
-    flags = np.zeros(cover.shape, np.uint8) if mask is None else drizzle.out_dq.astype(np.uint8)
-    return Resampled(drizzle.out_img, drizzle.out_img2[0], drizzle.out_img2[1], cover, flags)
+    own = (slice(AROUND, -AROUND),) * 2
+    cover = np.minimum(drizzle.out_wht[own] * np.float32(transform.area), 1)
+    flags = np.zeros(cover.shape, np.uint8) if mask is None else drizzle.out_dq[own].astype(np.uint8)
+    return Resampled(drizzle.out_img[own], drizzle.out_img2[0][own], drizzle.out_img2[1][own], cover, flags)
 
 
 def _find_box(shape: tuple[int, int], transform: Transform, rows: slice, columns: int) -> tuple[slice, slice] | None:
     """Return the rows and columns of a light that some rows of the stack show; None if there are none."""
-    corners = np.array([[x, y] for x in (-0.5, columns - 0.5) for y in (rows.start - 0.5, rows.stop - 0.5)])
+    corners = np.array([[x, y] for x in (0, columns) for y in (rows.start, rows.stop)]) - 0.5
     there = transform.invert().apply(corners)
     box = []
     for axis, size in ((1, shape[0]), (0, shape[1])):
-        start = int(np.clip(np.floor(there[:, axis].min()) - AROUND, 0, size))
-        stop = int(np.clip(np.ceil(there[:, axis].max()) + AROUND + 1, 0, size))
+        start = int(np.clip(np.floor(there[:, axis].min()) - 2 * AROUND, 0, size))
+        stop = int(np.clip(np.ceil(there[:, axis].max()) + 2 * AROUND + 1, 0, size))
         if start >= stop:
             return None
         box.append(slice(start, stop))

@@ -43,8 +43,10 @@ class PlacedLight:
         What its counts times give those of the reference, pixel for pixel.
     seconds : float
         Exposure.
-    middle : str
+    middle : str or None
         When half of it was over, ISO UTC.
+    fwhm : float or None
+        That of its stars, its own pixels; tells by how much a star may differ before it is clipped.
     """
 
     read: Read
@@ -55,6 +57,7 @@ class PlacedLight:
     scale: float = 1.0
     seconds: float = 0.0
     middle: str | None = None
+    fwhm: float | None = None
 
     @property
     def spread(self) -> float:
@@ -128,7 +131,6 @@ def choose_canvas(lights: Sequence[PlacedLight], reference: tuple[int, int], who
 def stack_lights(
     lights: Sequence[PlacedLight],
     canvas: Canvas,
-    fwhm: float,
     sigma: float | None = 4.0,
     weights: str = "noise",
     memory: int = MEMORY,
@@ -145,8 +147,6 @@ def stack_lights(
         In an order that is always the same.
     canvas : Canvas
         Of `choose_canvas`.
-    fwhm : float
-        That of the stars, pixels of the reference; tells what clipping takes for a star.
     sigma : float or None
         Standard deviations beyond which values are rejected; None for no clipping.
     weights : str
@@ -161,13 +161,14 @@ def stack_lights(
         raise ValueError("weights by noise need the noise of every light")
     shares = 1 / spreads if weights == "noise" else np.ones(len(lights))
     shares /= shares.sum()
+    widths = [light.fwhm and light.fwhm * light.transform.area**0.5 for light in lights]
     planes = _make_planes(canvas, len(lights))
     factors = []
     for rows in _cut_bands(canvas, len(lights), memory):
         wide = slice(max(rows.start - MARGIN, 0), min(rows.stop + MARGIN, canvas.shape[0]))
         inner = slice(rows.start - wide.start, rows.stop - wide.start)
         band = _resample_band(lights, canvas, wide)
-        hits = _reject(band, spreads, sigma, fwhm, inner)
+        hits = _reject(band, spreads, sigma, widths, inner)
         own = {name: plane[rows] for name, plane in planes.items()}
         factors.append(_combine(band, hits, lights, shares, inner, own, rows.start))
     return Stack(
@@ -217,7 +218,7 @@ def _resample_band(lights: Sequence[PlacedLight], canvas: Canvas, rows: slice) -
 
 
 def _reject(
-    band: list[Resampled], spreads: NDArray[np.float64], sigma: float | None, fwhm: float, inner: slice
+    band: list[Resampled], spreads: NDArray[np.float64], sigma: float | None, widths: list[float | None], inner: slice
 ) -> NDArray[np.bool_]:
     """Return what is rejected of the inner rows of a band."""
     if sigma is None or len(band) < 3:
@@ -226,7 +227,7 @@ def _reject(
     levels = np.stack(
         [each.squares * np.float32(spread) for each, spread in zip(band, spreads, strict=True)]
     )
-    return find_hits(values, np.stack([each.variance for each in band]), levels, sigma, fwhm)[:, inner]
+    return find_hits(values, np.stack([each.variance for each in band]), levels, sigma, widths)[:, inner]
 
 
 def _combine(

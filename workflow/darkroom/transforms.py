@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ENOUGH_FOR_AFFINE = 12  # pairs, below which four numbers (shift, rotation, scale) are all that can be told
+SMALLEST = 1e-12  # sum of squares that is nothing but rounding
 TELLING = 10.0  # by how much more than by chance a better fit must be better, in units of -2 ln(likelihood)
 
 Places = NDArray[np.float64]
@@ -67,9 +68,8 @@ def fit_transform(source: Places, target: Places, weights: Places, mirrored: boo
     affine = _fit_affine(source, target, weights)
     rest, less = (_sum_squares(each, source, target, weights) for each in (similar, affine))
     number = 2 * len(source)
-    if less <= 0 or number * np.log(rest / less) > 2 * np.log(number) + TELLING:
-        return affine if less < rest else similar
-    return similar
+    better = number * np.log(max(rest, SMALLEST) / max(less, SMALLEST))
+    return affine if better > 2 * np.log(number) + TELLING else similar
 
 
 def _sum_squares(transform: Transform, source: Places, target: Places, weights: Places) -> float:
