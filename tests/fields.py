@@ -12,8 +12,8 @@ HIT = 3000.0  # electrons of the faintest cosmic ray
 class Pointing:
     """How a light was taken: its own place = turn(place of the field - middle) + middle + shift, y downwards.
 
-    ``degrees`` are from the x axis to the y axis; ``see`` is the standard deviation of a Gaussian star, pixels; ``clear``
-    the part of the light that comes through.
+    ``degrees`` are from the x axis to the y axis; ``see`` is the standard deviation of a Gaussian star, pixels;
+    ``clear`` the part of the light that comes through.
     """
 
     shift: tuple[float, float] = (0.0, 0.0)

@@ -1,4 +1,4 @@
-"""Registration: places, rotations, flips and mirrors are found to hundredths of a pixel, and no wrong match is taken."""
+"""Registration: places, rotations, flips and mirrors are found to hundredths of a pixel; no wrong match is."""
 
 import numpy as np
 import pytest
@@ -92,7 +92,7 @@ def test_result_does_not_depend_on_how_it_was_found(field, reference):
     pointing = Pointing((20.4, -11.2), 3.0)
     light = list_stars(*field.take(pointing, 2))
     found = [register_light(light, reference) for _ in range(4)]  # astroalign draws lots
-    guess = Transform(found[0].transform.matrix, found[0].transform.shift + [9.0, -4.0])
+    guess = Transform(found[0].transform.matrix, found[0].transform.shift + np.array([9.0, -4.0]))
     found.append(register_light(light, reference, guess))
     assert found[-1].method == "wcs"
     assert len({each.transform.matrix.tobytes() + each.transform.shift.tobytes() for each in found}) == 1
@@ -137,7 +137,9 @@ def test_few_stars_are_enough_where_all_match(number):
     rng = np.random.default_rng(number)
     places = rng.uniform(40, 380, (number, 2))
     turned = Transform(np.array([[0.0, -1.0], [1.0, 0.0]]), np.array([400.0, 3.0]))
-    found = register_light(make_list(turned.invert().apply(places) + rng.normal(0, 0.02, places.shape)), make_list(places))
+    found = register_light(
+        make_list(turned.invert().apply(places) + rng.normal(0, 0.02, places.shape)), make_list(places)
+    )
     assert len(found.pairs) == number
     assert np.abs(found.transform.apply(np.zeros((1, 2))) - turned.shift).max() < 0.2
 

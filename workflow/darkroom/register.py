@@ -97,14 +97,12 @@ def _tell_sparse(light: StarList, reference: StarList) -> str:
     which, number = ("it", len(light)) if len(light) < FEWEST else ("the reference", len(reference))
     stars = {0: "no star", 1: "1 star"}.get(number, f"{number} stars")
     return (
-        f"{which} shows {stars}, and a match needs {FEWEST} or more: blank, clouded or out of focus; a longer exposure, "
-        "or coordinates solved from stars in both headers, help"
+        f"{which} shows {stars}, and a match needs {FEWEST} or more: blank, clouded or out of focus; a longer "
+        "exposure, or coordinates solved from stars in both headers, help"
     )
 
 
-def _guess_transforms(
-    light: StarList, reference: StarList, guess: Transform | None
-) -> Iterator[tuple[str, Transform]]:
+def _guess_transforms(light: StarList, reference: StarList, guess: Transform | None) -> Iterator[tuple[str, Transform]]:
     """Yield where the light may lie, the likeliest first."""
     if guess is not None:
         yield "wcs", _vote(light, reference, guess)
@@ -124,8 +122,8 @@ def _guess_transforms(
 def _vote_turn(own: Places, reference: StarList) -> Transform | None:
     """Return the rotation and shift that most pairs of stars have in common, if pixels are of one size.
 
-    Each pair of a light's bright stars may be each one of the reference's that are as far apart. It takes no time, draws
-    no lots, and finds five stars as well as fifty; the triangles of astroalign find other scales, too.
+    Each pair of a light's bright stars may be each one of the reference's that are as far apart. It takes no time,
+    draws no lots, and finds five stars as well as fifty; the triangles of astroalign find other scales, too.
     """
     other = reference.places[:PAIRED]
     first, second = np.nonzero(~np.eye(len(own), dtype=bool))
@@ -203,9 +201,7 @@ def _tell_errors(stars: StarList) -> Places:
     return np.hypot(FLOOR, (stars.fwhm or 3.0) / 2.0 * stars.errors / stars.fluxes)
 
 
-def _is_no_chance(
-    light: StarList, reference: StarList, transform: Transform, pairs: Pairs, radius: float
-) -> bool:
+def _is_no_chance(light: StarList, reference: StarList, transform: Transform, pairs: Pairs, radius: float) -> bool:
     """Return whether so many stars match that it is no chance."""
     if len(pairs) < FEWEST:
         return False

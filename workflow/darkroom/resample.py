@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from darkroom.quality import Bit
 from darkroom.transforms import Transform
 
-AROUND = 3  # pixels that are read beyond what a band covers, and drizzled beyond it: at its own edges drizzle drops some
+AROUND = (
+    3  # pixels that are read beyond what a band covers, and drizzled beyond it: at its own edges drizzle drops some
+)
 # What a flagged pixel that still has a value weighs: nothing beside a good one, all where there is none.
 FALLBACK = 1e-6
 SHOWN = int(Bit.INTERPOLATED | Bit.SATURATED)
@@ -89,7 +91,9 @@ def resample_rows(
     data -= np.float32(level)
     data *= np.float32(factor)
     spread *= np.float32(factor**2)
-    drizzle = Drizzle(out_shape=(height + 2 * AROUND, columns + 2 * AROUND), fillval="0", fillval2="0", disable_ctx=True)
+    drizzle = Drizzle(
+        out_shape=(height + 2 * AROUND, columns + 2 * AROUND), fillval="0", fillval2="0", disable_ctx=True
+    )
     drizzle.add_image(
         data,
         exptime=1.0,

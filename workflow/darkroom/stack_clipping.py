@@ -1,4 +1,4 @@
-"""Clipping of a stack: which values of resampled lights are hits, trails and planes, and not stars under other seeing."""
+"""Clipping of a stack: which values of lights are hits, trails and planes, not stars under other seeing."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ Mask = NDArray[np.bool_]
 
 
 def find_hits(
-    values: NDArray[np.floating[Any]],
+    values: Image,
     variances: Image,
-    levels: NDArray[np.floating[Any]],
+    levels: Image,
     sigma: float,
     widths: Sequence[float | None],
 ) -> Mask:
@@ -74,12 +74,13 @@ def find_hits(
     return rejected
 
 
-def take_middle(values: NDArray[np.floating[Any]]) -> Image:
+def take_middle(values: Image) -> Image:
     """Return the median over the lights, NaN where there is no value."""
-    middle = np.empty(values.shape[1:], np.float32)
-    step = max(1, CHUNK // (values.shape[0] * values.shape[2]))
-    for start in range(0, middle.shape[0], step):
-        middle[start : start + step] = find_median(values[:, start : start + step])
+    number, rows, columns = values.shape
+    middle = np.empty((rows, columns), np.float32)
+    step = max(1, CHUNK // (number * columns))
+    for start in range(0, rows, step):
+        middle[start : start + step] = find_median(np.asarray(values[:, start : start + step], np.float64))
     return middle
 
 
@@ -103,9 +104,9 @@ def tell_range(middle: Image, variances: Image, absent: Mask, fwhm: float) -> Im
 
 def _clip(
     rejected: Mask,
-    values: NDArray[np.floating[Any]],
+    values: Image,
     variances: Image,
-    levels: NDArray[np.floating[Any]],
+    levels: Image,
     tolerance: tuple[NDArray[np.float64], Image],
     where: tuple[NDArray[np.int_], ...],
     sigma: float,
@@ -113,10 +114,12 @@ def _clip(
     """Set what is rejected of some pixels."""
     if not len(where[0]):
         return
-    pixels = (slice(None), *where)
+    pixels: tuple[Any, ...] = (slice(None), *where)
     heard = values[pixels].astype(np.float64)
     sky = levels[pixels].astype(np.float64)
-    more = find_median(np.where(np.isnan(heard), np.nan, variances[pixels] / np.where(sky > 0, sky, np.nan)))
+    more = find_median(
+        np.where(np.isnan(heard), np.nan, np.asarray(variances[pixels] / np.where(sky > 0, sky, np.nan), np.float64))
+    )
     parts, allowed = tolerance
     deviation = np.sqrt(np.maximum(more, 1) * sky) + parts[:, None] * allowed[where] / sigma
     rejected[pixels] = find_outliers(heard, sigma, lambda _: deviation)

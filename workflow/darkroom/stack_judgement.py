@@ -109,13 +109,16 @@ def judge_light(
     brightness = [1 / each.value / max(time, 1e-9) for (_, each), time in zip(others, seconds[1:], strict=True)]
     part = 1 / scale.value / max(seconds[0], 1e-9) / float(np.median(brightness))
     if scale.stars and part < limits.least_flux:
-        return f"clouds: its stars have {part:.2f} of the light that they have in the median of all (limit {limits.least_flux:g})"
+        limit = f"(limit {limits.least_flux:g})"
+        return f"clouds: its stars have {part:.2f} of the light that they have in the median of all {limit}"
     usual = _take_median([each.elongation for each, _ in others])
     if stars.elongation and usual and stars.elongation > limits.most_elongation * usual:
-        return f"trailed: stars {stars.elongation:.2f} times as long as wide, {usual:.2f} in the median (limit {limits.most_elongation:g} times that)"
+        limit = f"(limit {limits.most_elongation:g} times that)"
+        return f"trailed: stars {stars.elongation:.2f} times as long as wide, {usual:.2f} in the median {limit}"
     usual = _take_median([each.fwhm for each, _ in others])
     if stars.fwhm and usual and stars.fwhm > limits.most_fwhm * usual:
-        return f"out of focus, or bad seeing: FWHM {stars.fwhm:.2f} pixels, {stars.fwhm / usual:.2f} of the median (limit {limits.most_fwhm:g})"
+        part, limit = stars.fwhm / usual, f"(limit {limits.most_fwhm:g})"
+        return f"out of focus, or bad seeing: FWHM {stars.fwhm:.2f} pixels, {part:.2f} of the median {limit}"
     return None
 
 

@@ -224,9 +224,7 @@ def _reject(
     if sigma is None or len(band) < 3:
         return np.zeros((len(band), *band[0].data[inner].shape), bool)
     values = np.stack([np.where(each.cover >= LEAST_COVER, each.data, np.float32(np.nan)) for each in band])
-    levels = np.stack(
-        [each.squares * np.float32(spread) for each, spread in zip(band, spreads, strict=True)]
-    )
+    levels = np.stack([each.squares * np.float32(spread) for each, spread in zip(band, spreads, strict=True)])
     return find_hits(values, np.stack([each.variance for each in band]), levels, sigma, widths)[:, inner]
 
 

@@ -52,8 +52,8 @@ def select_lights(
     if reference is None:
         seen = ", ".join(f"{name} {len(stars)}" for name, stars in lights.items())
         raise JobProblem(
-            f"none of {len(lights)} lights shows the {FEWEST} stars that a match needs (stars: {seen}): blank, clouded or "
-            "out of focus; a longer exposure, or coordinates solved from stars in the headers, help"
+            f"none of {len(lights)} lights shows the {FEWEST} stars that a match needs (stars: {seen}): blank, clouded "
+            "or out of focus; a longer exposure, or coordinates solved from stars in the headers, help"
         )
     found: dict[str, tuple[Registration, Scale]] = {}
     left_out: dict[str, str] = {}

@@ -85,9 +85,10 @@ def list_stars(
     chosen = _choose_objects(window, 3 * most)
     fwhm = max(shapes.fwhm or FWHM * float(np.sqrt(np.median(chosen["a"] * chosen["b"]))), NARROWEST)
     bars = None if uncertainty is None else _fill_bars(uncertainty, noise)
-    found = _measure(window, chosen, fwhm, noise, bars)
-    order = np.argsort(-found[1], kind="stable")[:most]
-    return StarList(*(each[order] for each in found), none.shape, shapes.fwhm, shapes.elongation, level, noise)
+    places, fluxes, errors, clean = _measure(window, chosen, fwhm, noise, bars)
+    order = np.argsort(-fluxes, kind="stable")[:most]
+    told = places[order], fluxes[order], errors[order], clean[order]
+    return StarList(*told, none.shape, shapes.fwhm, shapes.elongation, level, noise)
 
 
 def _choose_objects(window: Window, most: int) -> Any:

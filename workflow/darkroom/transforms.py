@@ -23,11 +23,11 @@ class Transform:
 
     def apply(self, places: Places) -> Places:
         """Return where these places (n, 2) lie in the other image."""
-        return np.asarray(places) @ self.matrix.T + self.shift
+        return np.asarray(places, np.float64) @ self.matrix.T + self.shift
 
     def invert(self) -> Transform:
         """Return the way back."""
-        back = np.linalg.inv(self.matrix)
+        back = np.asarray(np.linalg.inv(self.matrix), np.float64)
         return Transform(back, -back @ self.shift)
 
     def move(self, shift: Places) -> Transform:
