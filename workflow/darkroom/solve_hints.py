@@ -1,0 +1,246 @@
+"""Solve hints: how large a light's pixels are on the sky and where it points, as settings or header tell.
+
+What a header tells may be wrong, so it narrows the first search alone; see `list_attempts`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from astropy.io import fits
+
+from darkroom.dialects import list_cards, recognise_dialect
+from darkroom.quantities import read_number
+from darkroom.values import find_quantity, find_value, read_card_name, read_comment
+
+# Cards that tell it, as the dialects name cards: what a dialect or the settings say of a concept comes first.
+SKY_CARDS: dict[str, list[str]] = {
+    "pixel_scale": ["PIXSCALE", "SECPIX", "SECPIX1", "PIXSCAL1", "PSCALE", "SCALE", "PLTSCALE"],  # arcsec a pixel
+    "pixel_size": ["XPIXSZ", "PIXSIZE1", "PIXSIZE", "XPIXELSZ", "PIXELSZ", "PIXWIDTH", "CCDXPIXE"],  # um
+    "focal_length": ["FOCALLEN", "FOCAL", "FOCLEN", "FOCALLEN [m]", "ESO TEL FOCU LEN [m]"],  # mm
+    "right_ascension": ["OBJCTRA", "RA", "RA-MNT", "TELRA", "RA_OBJ", "RA_PNT", "RA-D", "RATEL"],
+    "declination": ["OBJCTDEC", "DEC", "DEC-MNT", "TELDEC", "DEC_OBJ", "DEC_PNT", "DEC-D", "DECTEL"],
+}
+SMALLEST, LARGEST = 0.01, 600.0  # seconds of arc a pixel that a camera may have
+WIDEST = 180.0  # degrees of a field
+# How far a scale may be from what is told: a rough WCS, a card with the scale, a focal length by name only.
+WCS_ROOM, CARD_ROOM, OPTICS_ROOM = 1.1, 1.15, 1.3
+RADIUS = 5.0  # degrees that a telescope may be off
+ARCSEC = math.degrees(1) * 3600
+_SEXAGESIMAL = re.compile(
+    r"\s*([+-]?)\s*(\d{1,3})[\s:hd°]+(\d{1,2})(?:[\s:m']+(\d{1,2}(?:\.\d*)?)\s*[s\"]?)?\s*", re.IGNORECASE
+)
+_HOURS = re.compile(r"\b(hours?|hrs?|h|hh|hms)\b", re.IGNORECASE)
+_DEGREES = re.compile(r"\b(deg|degs|degrees?)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What is known of a field: ``scale`` as a range in seconds of arc a pixel, ``position`` (RA, Dec) and ``radius``.
+
+    The latter in degrees (J2000, or near enough). ``told_by`` says what told them, for a person; ``sure`` whether the
+    settings did, so that nothing else is tried.
+    """
+
+    scale: tuple[float, float] | None = None
+    position: tuple[float, float] | None = None
+    radius: float = RADIUS
+    scale_told_by: str = ""
+    position_told_by: str = ""
+    sure_of_scale: bool = False
+    sure_of_position: bool = False
+
+    @property
+    def text(self) -> str:
+        """What is known, for a person."""
+        parts = []
+        if self.scale:
+            parts.append(f'{self.scale[0]:.3g} to {self.scale[1]:.3g}"/pixel ({self.scale_told_by})')
+        if self.position:
+            ra, dec = self.position
+            parts.append(f"within {self.radius:g} deg of RA {ra:.3f} Dec {dec:+.3f} ({self.position_told_by})")
+        return ", ".join(parts) or "any scale, anywhere"
+
+
+def read_hints(
+    header: Mapping[str, Any], shape: tuple[int, int], settings: Mapping[str, Any], headers: dict[str, Any]
+) -> Hints:
+    """Return what settings or else header tell of a light's scale and place.
+
+    Parameters
+    ----------
+    header : mapping
+        Card to value, of the light.
+    shape : tuple of int
+        Its rows and columns.
+    settings : mapping
+        ``scale`` (a range of two numbers, seconds of arc a pixel), ``position`` (RA and Dec: numbers in degrees or
+        text) and ``radius`` (degrees); None or missing is what the header tells.
+    headers : dict
+        The settings' ``headers`` part; see `darkroom.headers.describe_header`.
+
+    Raises
+    ------
+    ValueError
+        If the settings' position or scale is none, or there is no such dialect.
+    """
+    _, dialect = recognise_dialect(header, headers)
+    own = headers.get("cards", {})
+    cards = {name: own.get(name, []) + known for name, known in SKY_CARDS.items()} | {
+        name: known for name, known in list_cards(dialect, headers).items() if name in SKY_CARDS
+    }
+    hints = Hints(radius=float(settings.get("radius") or RADIUS))
+    wcs = _read_rough_wcs(header, shape)
+    hints = _add_scale(hints, header, cards, wcs)
+    hints = _add_position(hints, header, cards, wcs)
+    if settings.get("scale"):
+        low, high = (read_number(each) for each in settings["scale"])
+        if low is None or high is None or not SMALLEST <= low <= high <= LARGEST:
+            raise ValueError(f"{settings['scale']} is no range of seconds of arc a pixel")
+        hints = replace(hints, scale=(low, high), scale_told_by="settings", sure_of_scale=True)
+    if settings.get("position"):
+        ra, dec = settings["position"]
+        place = read_right_ascension(ra), read_declination(dec)
+        if place[0] is None or place[1] is None:
+            raise ValueError(f"{ra!a}, {dec!a} is no place on the sky")
+        hints = replace(hints, position=(place[0], place[1]), position_told_by="settings", sure_of_position=True)
+    return hints
+
+
+def list_attempts(hints: Hints) -> list[Hints]:
+    """Return what to try, one after the other: with all hints, then anywhere, then at any scale.
+
+    What the settings tell is never given up.
+    """
+    attempts = [hints]
+    if hints.position and not hints.sure_of_position:
+        attempts.append(replace(hints, position=None))
+    if hints.scale and not hints.sure_of_scale:
+        attempts.append(replace(attempts[-1], scale=None))
+    return attempts
+
+
+def widen_scale(hints: Hints, shape: tuple[int, int]) -> tuple[float, float]:
+    """Return the range of scales to try: that of the hints, or all that a camera of so many pixels may have."""
+    return hints.scale or (SMALLEST, min(LARGEST, WIDEST * 3600 / max(shape)))
+
+
+def read_right_ascension(value: Any, comment: str = "") -> float | None:
+    """Return degrees from a card's right ascension: a number is in degrees, ``16 41 41`` in hours.
+
+    A comment that names the other unit is believed. None for what is none.
+    """
+    number = read_number(value)
+    hours = number is None
+    if _HOURS.search(comment) and not _DEGREES.search(comment):
+        hours = True
+    elif _DEGREES.search(comment) and not _HOURS.search(comment):
+        hours = False
+    degrees = _read_angle(value, number)
+    if degrees is None or (degrees := degrees * (15 if hours else 1)) < 0 or degrees > 360:
+        return None
+    return degrees % 360
+
+
+def read_declination(value: Any) -> float | None:
+    """Return degrees from a card's declination, a number or text such as ``+36 27 35``; None if it is none."""
+    degrees = _read_angle(value, read_number(value))
+    return degrees if degrees is not None and abs(degrees) <= 90 else None
+
+
+def _read_angle(value: Any, number: float | None) -> float | None:
+    if number is not None or not isinstance(value, str):
+        return number
+    parts = _SEXAGESIMAL.fullmatch(value)
+    if not parts or int(parts[3]) >= 60 or float(parts[4] or 0) > 60:
+        return None
+    angle = int(parts[2]) + int(parts[3]) / 60 + float(parts[4] or 0) / 3600
+    return -angle if parts[1] == "-" else angle
+
+
+def _add_scale(hints: Hints, header: Mapping[str, Any], cards: dict[str, list[str]], wcs: _RoughWcs | None) -> Hints:
+    """Add the scale by the first that tells it: a rough WCS, a card, pixel size and focal length."""
+    if wcs and wcs.scale:
+        return _set_scale(hints, wcs.scale, wcs.scale, WCS_ROOM, "the header's WCS")
+    scale = find_quantity(header, cards["pixel_scale"], lambda value, _: _read_within(value, SMALLEST, LARGEST))
+    if scale:
+        return _set_scale(hints, scale, scale, CARD_ROOM, "the header's scale")
+    size = find_quantity(header, cards["pixel_size"], lambda value, _: _read_within(value, 0.5, 200))
+    length = find_quantity(header, cards["focal_length"], _read_length, ("m", "cm", "mm"))
+    if not size or not length:
+        return hints
+    # programs write the size of the pixels of the chip or of the frame
+    binning = find_value(header, [*cards.get("binning_x", []), "XBINNING", "CCDXBIN", "BINX", "XBIN"])
+    factor = _read_within(binning, 1, 16) or 1.0
+    scale = size / 1000 / length * ARCSEC
+    return _set_scale(hints, scale, scale * factor, OPTICS_ROOM, "pixel size and focal length")
+
+
+def _set_scale(hints: Hints, low: float, high: float, room: float, told_by: str) -> Hints:
+    if not SMALLEST <= low <= high <= LARGEST:
+        return hints
+    return replace(hints, scale=(low / room, high * room), scale_told_by=told_by)
+
+
+def _add_position(
+    hints: Hints, header: Mapping[str, Any], cards: dict[str, list[str]], wcs: _RoughWcs | None
+) -> Hints:
+    """Add the place by the first that tells it: a rough WCS, the first cards of which both are angles."""
+    if wcs:
+        return replace(hints, position=wcs.centre, position_told_by="the header's WCS")
+    for ra_card, dec_card in zip(cards["right_ascension"], cards["declination"], strict=False):
+        keyword = read_card_name(ra_card).keyword
+        ra = read_right_ascension(find_value(header, [ra_card]), read_comment(header, keyword))
+        dec = read_declination(find_value(header, [dec_card]))
+        if ra is not None and dec is not None and (ra or dec):  # both zero is what was never set
+            return replace(hints, position=(ra, dec), position_told_by=f"{keyword} and {dec_card}")
+    return hints
+
+
+@dataclass(frozen=True)
+class _RoughWcs:
+    centre: tuple[float, float]
+    scale: float | None
+
+
+def _read_rough_wcs(header: Mapping[str, Any], shape: tuple[int, int]) -> _RoughWcs | None:
+    """Return where the middle of a light lies by its WCS, and its scale; None if it has none."""
+    from astropy.wcs import WCS
+
+    from darkroom.sky_grid import read_sky_cards
+
+    cards = read_sky_cards(header) if isinstance(header, fits.Header) else None
+    if cards is None:
+        return None
+    with suppress(Exception):  # whatever WCSLIB makes of such numbers
+        known = {name: value for name, value in cards if not re.match(r"[AB]_|PV", name)}
+        known |= {name: known[name].removesuffix("-SIP") for name in ("CTYPE1", "CTYPE2")}
+        if any(name.startswith(("CD1_", "CD2_")) for name in known):  # then no others count
+            known = {name: value for name, value in known.items() if not re.match(r"CDELT|CROTA|PC", name)}
+        wcs = WCS(fits.Header(known), fix=False)
+        ra, dec = wcs.celestial.all_pix2world((shape[1] - 1) / 2, (shape[0] - 1) / 2, 0)
+        scale = math.sqrt(abs(float(_find_determinant(wcs)))) * 3600
+        if math.isfinite(ra) and math.isfinite(dec) and abs(dec) <= 90:
+            return _RoughWcs((float(ra) % 360, float(dec)), scale if SMALLEST <= scale <= LARGEST else None)
+    return None
+
+
+def _find_determinant(wcs: Any) -> float:
+    (a, b), (c, d) = wcs.celestial.pixel_scale_matrix
+    return float(a * d - b * c)
+
+
+def _read_within(value: Any, low: float, high: float) -> float | None:
+    number = read_number(value)
+    return number if number is not None and low <= number <= high else None
+
+
+def _read_length(value: Any, unit: str) -> float | None:
+    """Return millimetres of a focal length that a telescope or lens has."""
+    number = read_number(value)
+    return _read_within(None if number is None else number * {"m": 1000.0, "cm": 10.0}.get(unit, 1.0), 1, 2e5)

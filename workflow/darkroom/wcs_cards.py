@@ -1,0 +1,106 @@
+"""WCS cards: a solution written into a header in place of all that was said of the sky before.
+
+By the FITS Standard 4.0 (8, world coordinates) and the SIP convention (Shupe et al. 2005).
+"""
+
+from __future__ import annotations
+
+import re
+
+from astropy.io import fits
+
+from darkroom.solution_check import Solution
+
+# One coordinate system, with or without the letter of another version of it.
+_OF_VERSION = re.compile(
+    r"(?:WCSAXES|WCSNAME|RADESYS|EQUINOX|LONPOLE|LATPOLE|MJDREF|SPECSYS|VELREF"
+    r"|(?:CTYPE|CRVAL|CRPIX|CDELT|CUNIT|CRDER|CSYER|CNAME)[12]"
+    r"|(?:CD|PC|PV|PS)[12]_\d{1,2})([A-Z]?)"
+)
+# Old, IRAF's, of SIP and of the Digitized Sky Survey: all of the first version.
+_OF_FIRST = re.compile(
+    r"CROTA[12]|RADECSYS|EPOCH|(?:CD|PC)00[12]00[12]|(?:A|B|AP|BP)_(?:ORDER|DMAX|\d_\d)|WAT[0-3]_\d{3}|WCSDIM"
+    r"|AMD[XY]\d{1,2}|PPO[1-6]|PLT(?:RA[HMS]|DEC[DMS]|DECSN|SCALE)|[XY]PIXELSZ|CNPIX[12]"
+)
+_SOLVER_CARDS = (
+    "SOLVER", "SOLVREF", "SOLVNUM", "SOLVALL", "SOLVEXP", "SOLVRMS", "SOLVPIX", "SOLVSCAL", "SOLVROT", "SOLVFLIP",
+    "SOLVRA", "SOLVDEC", "SOLVSIZX", "SOLVSIZY",
+)  # fmt: skip
+_CELESTIAL = re.compile(r"(RA--|DEC-|[GEHS]L(ON|AT)|..L[NT])", re.IGNORECASE)
+_COMMENTARY = ("COMMENT", "HISTORY", "")
+
+
+def remove_sky_cards(header: fits.Header) -> None:
+    """Remove what tells where pixels lie on the sky, in all ways that are known, and what was told of a solution.
+
+    Other versions (CTYPE1A) go if they are celestial too; those that count the pixels of a chip stay true.
+    """
+    kept = {version for version in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if not _is_celestial(header, version)}
+    for keyword in list(dict.fromkeys(header)):
+        parts = _OF_VERSION.fullmatch(keyword)
+        gone = (parts is not None and parts[1] not in kept) or _OF_FIRST.fullmatch(keyword) or keyword in _SOLVER_CARDS
+        if gone and keyword not in _COMMENTARY:
+            header.remove(keyword, ignore_missing=True, remove_all=True)
+
+
+def write_sky_cards(header: fits.Header, solution: Solution) -> None:
+    """Write a solution into a light's header; what it said of the sky before is removed.
+
+    Pixels are those of the light as it is: trimmed, binned, as the stars were found in it.
+    """
+    remove_sky_cards(header)
+    fit = solution.fit
+    end, what = ("-SIP", "tangential projection with SIP distortion") if fit.a else ("", "tangential projection")
+    header["CTYPE1"] = (f"RA---TAN{end}", f"right ascension, {what}")
+    header["CTYPE2"] = (f"DEC--TAN{end}", f"declination, {what}")
+    header["CUNIT1"] = ("deg", "unit of CRVAL1 and CD1_*")
+    header["CUNIT2"] = ("deg", "unit of CRVAL2 and CD2_*")
+    header["CRPIX1"] = (fit.crpix[0], "[pixel] reference point, x")
+    header["CRPIX2"] = (fit.crpix[1], "[pixel] reference point, y")
+    header["CRVAL1"] = (fit.crval[0], "[deg] its right ascension")
+    header["CRVAL2"] = (fit.crval[1], "[deg] its declination")
+    for row in (1, 2):
+        for column in (1, 2):
+            header[f"CD{row}_{column}"] = (fit.cd[row - 1][column - 1], "[deg/pixel] scale and rotation")
+    header["LONPOLE"] = (180.0, "[deg] of the pole of the projection")
+    header["RADESYS"] = ("ICRS", "coordinates are those of the catalogue")
+    header["EQUINOX"] = (2000.0, "[yr] for programs that know no ICRS")
+    polynomials = ("A", fit.a, "x"), ("B", fit.b, "y"), ("AP", fit.ap, "x, inverse"), ("BP", fit.bp, "y, inverse")
+    for name, terms, axis in polynomials if fit.a else ():
+        header[f"{name}_ORDER"] = (max(p + q for p, q in terms), f"order of the SIP polynomial of {axis}")
+        for (p, q), value in terms.items():
+            header[f"{name}_{p}_{q}"] = (value, f"term of x^{p} y^{q}")
+    _tell_solution(header, solution)
+
+
+def _tell_solution(header: fits.Header, solution: Solution) -> None:
+    """Say where the coordinates came from and how good they are."""
+    header["SOLVER"] = (_make_plain(solution.solver), "what found the field on the sky")
+    header["SOLVREF"] = (_make_plain(solution.reference), "star index of the fit")
+    header["SOLVNUM"] = (solution.matches, "stars of the fit")
+    header["SOLVALL"] = (solution.catalogue, "stars of the index in the frame")
+    header["SOLVEXP"] = (round(solution.by_chance, 2), "stars that would match by chance")
+    header["SOLVRMS"] = (round(solution.rms, 4), "[arcsec] rms of stars left out of the fit")
+    header["SOLVPIX"] = (round(solution.rms_pixels, 4), "[pixel] the same")
+    header["SOLVSCAL"] = (round(solution.scale, 6), "[arcsec/pixel] scale")
+    header["SOLVROT"] = (round(solution.rotation, 4), "[deg] of up from north through east")
+    header["SOLVFLIP"] = (solution.mirrored, "whether the sky is mirrored")
+    header["SOLVRA"] = (round(solution.centre[0], 6), "[deg] right ascension of the middle")
+    header["SOLVDEC"] = (round(solution.centre[1], 6), "[deg] declination of the middle")
+    header["SOLVSIZX"] = (round(solution.size[0], 5), "[deg] width of the field")
+    header["SOLVSIZY"] = (round(solution.size[1], 5), "[deg] height of the field")
+
+
+def _make_plain(text: str) -> str:
+    return ascii(text)[1:-1][:40]
+
+
+def _is_celestial(header: fits.Header, version: str) -> bool:
+    """Return whether a version of the coordinates is of the sky, or of nothing that can be told."""
+    types = []
+    for axis in (1, 2):
+        try:
+            types.append(header.get(f"CTYPE{axis}{version}"))
+        except (fits.VerifyError, ValueError):
+            types.append(None)
+    return not all(isinstance(each, str) and not _CELESTIAL.match(each) for each in types)
