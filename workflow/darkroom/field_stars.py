@@ -51,7 +51,7 @@ def find_field_stars(
 
 
 def _refine_centres(image: NDArray[np.float32], objects: NDArray[Any]) -> tuple[Stars, Stars]:
-    """Return centres under a Gaussian weight, as Source Extractor's XWIN_IMAGE; those of the outlines where it fails."""
+    """Return centres under a Gaussian weight, as Source Extractor's XWIN_IMAGE; by the outlines where it fails."""
     x, y = objects["x"], objects["y"]
     spread = np.clip(np.sqrt(objects["a"] * objects["b"]), 0.7, 10)
     new_x, new_y, flag = sep.winpos(image, x, y, spread)

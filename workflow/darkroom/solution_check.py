@@ -30,6 +30,7 @@ LARGEST_RMS = 2.0  # pixels
 PER_TERM = 6  # matches for each number of a polynomial
 BETTER = 0.95  # by what factor the rms of left-out stars must fall for a higher order
 HIGHEST_ORDER = 3
+BEYOND = 0.3  # diagonals from the frame to where a star may be by a WCS without its polynomial
 SKEWEST = 0.03  # sine of the angle by which axes may not be at right angles
 SHIFTS = [(dx, dy) for dx in (-2, 0, 2) for dy in (-2, 0, 2) if dx or dy]  # in first reaches
 
@@ -111,7 +112,7 @@ def check_solution(
         raise RefusedSolution("there are no stars to check it by")
     first = max(FIRST_REACH[0] * math.hypot(*shape), FIRST_REACH[1])
     first = min(first, 0.3 / math.sqrt(len(stars) / math.prod(shape)))  # or others are nearer
-    project = _make_projection(wcs)
+    project = _make_projection(wcs, shape)
     order, fit = 1, None
     own, theirs, away = match_stars(project(catalogue), tree, shape, first)
     for turn in range(TURNS):
@@ -123,14 +124,14 @@ def check_solution(
         if fit is None:
             break
         reach = min(first, max(LEAST_REACH, REACH * _estimate_spread(away)))
-        own, theirs, away = match_stars(_make_projection(fit.make_wcs())(catalogue), tree, shape, reach)
-    inside = _find_inside((project if fit is None else _make_projection(fit.make_wcs()))(catalogue), shape)
+        own, theirs, away = match_stars(_make_projection(fit.make_wcs(), shape)(catalogue), tree, shape, reach)
+    inside = _find_inside((project if fit is None else _make_projection(fit.make_wcs(), shape))(catalogue), shape)
     if fit is None or len(own) < FEWEST:
         raise RefusedSolution(
             f"only {len(own)} of the {np.count_nonzero(inside)} catalogue stars in the frame are where it puts them "
             f"({FEWEST} are wanted)"
         )
-    chance = _expect_chance(_make_projection(fit.make_wcs())(catalogue), tree, stars, shape, reach, first)
+    chance = _expect_chance(_make_projection(fit.make_wcs(), shape)(catalogue), tree, stars, shape, reach, first)
     solution = _describe(fit, stars[own, :2], catalogue[theirs], shape, order)
     solution = replace(solution, catalogue=int(np.count_nonzero(inside)), by_chance=round(chance, 3))
     _judge(solution, fit, scale)
@@ -156,17 +157,21 @@ def match_stars(
     return own[kept], usable[kept], away[kept]
 
 
-def _make_projection(wcs: WCS) -> Callable[[Values], Values]:
-    """Return a function from places on the sky to pixels, NaN where there is none."""
+def _make_projection(wcs: WCS, shape: tuple[int, int]) -> Callable[[Values], Values]:
+    """Return a function from places on the sky to pixels, NaN for what is far outside of the frame.
+
+    There a polynomial may bring stars into the frame that are not in it.
+    """
+    room = BEYOND * math.hypot(*shape)
 
     def project(places: Values) -> Values:
-        before = np.asarray(wcs.wcs_world2pix(places, 0), np.float64)
-        behind = ~np.isfinite(before).all(axis=1)
-        pixels = np.full(before.shape, np.nan)
-        pixels[~behind] = wcs.all_world2pix(places[~behind], 0, quiet=True) if (~behind).any() else 0
-        # a polynomial far outside of the frame may bring stars into it that are not there
-        near = np.hypot(*(pixels - before).T) < 0.2 * np.ptp(before[~behind], axis=0).max() if (~behind).any() else behind
-        return np.where(near[:, None], pixels, np.nan)
+        flat = np.asarray(wcs.wcs_world2pix(places, 0), np.float64)
+        x, y = flat.T  # NaN of what lies behind
+        near = (x > -room) & (x < shape[1] + room) & (y > -room) & (y < shape[0] + room)
+        pixels = np.full(flat.shape, np.nan)
+        if near.any():
+            pixels[near] = wcs.all_world2pix(places[near], 0, quiet=True)
+        return pixels
 
     return project
 
@@ -211,7 +216,7 @@ def _measure_left_out(pixels: Values, places: Values, shape: tuple[int, int], or
             return math.inf, math.inf
         wcs = fit.make_wcs()
         angles.append(_separate(wcs.all_pix2world(pixels[held], 0), places[held]))
-        distances.append(np.hypot(*(_make_projection(wcs)(places)[held] - pixels[held]).T))
+        distances.append(np.hypot(*(_make_projection(wcs, shape)(places)[held] - pixels[held]).T))
     return tuple(float(np.sqrt(np.mean(np.concatenate(each) ** 2))) for each in (angles, distances))  # type: ignore
 
 

@@ -187,9 +187,7 @@ def _set_scale(hints: Hints, low: float, high: float, room: float, told_by: str)
     return replace(hints, scale=(low / room, high * room), scale_told_by=told_by)
 
 
-def _add_position(
-    hints: Hints, header: Mapping[str, Any], cards: dict[str, list[str]], wcs: _RoughWcs | None
-) -> Hints:
+def _add_position(hints: Hints, header: Mapping[str, Any], cards: dict[str, list[str]], wcs: _RoughWcs | None) -> Hints:
     """Add the place by the first that tells it: a rough WCS, the first cards of which both are angles."""
     if wcs:
         return replace(hints, position=wcs.centre, position_told_by="the header's WCS")
@@ -210,12 +208,13 @@ class _RoughWcs:
 
 def _read_rough_wcs(header: Mapping[str, Any], shape: tuple[int, int]) -> _RoughWcs | None:
     """Return where the middle of a light lies by its WCS, and its scale; None if it has none."""
+    if not isinstance(header, fits.Header) or "CTYPE1" not in header:
+        return None
     from astropy.wcs import WCS
 
     from darkroom.sky_grid import read_sky_cards
 
-    cards = read_sky_cards(header) if isinstance(header, fits.Header) else None
-    if cards is None:
+    if (cards := read_sky_cards(header)) is None:
         return None
     with suppress(Exception):  # whatever WCSLIB makes of such numbers
         known = {name: value for name, value in cards if not re.match(r"[AB]_|PV", name)}

@@ -84,21 +84,19 @@ def solve_light(
     wanted = DEFAULTS | dict(settings)
     try:
         solver = find_solver(wanted["solver"], wanted["catalogue"])
-        hints = read_hints(header, data.shape, wanted, headers)  # type: ignore[arg-type]
+        hints = read_hints(header, data.shape, wanted, headers)
         indexes = find_indexes(wanted["indexes"])
         if solver.name != "ASTAP":
-            _demand_indexes(indexes, data.shape, hints, wanted["indexes"])  # type: ignore[arg-type]
+            _demand_indexes(indexes, data.shape, hints, wanted["indexes"])
         stars = find_field_stars(data, mask, mosaic)
         if len(stars) < FEWEST_STARS:
             raise SolverProblem(f"only {len(stars)} stars stand out, too few to know the field by ({FEWEST_STARS})")
-        return _solve(solver, stars, data.shape, hints, indexes, wanted)  # type: ignore[arg-type]
+        return _solve(solver, stars, data.shape, hints, indexes, wanted)
     except SolverProblem as problem:
         raise UnsolvedLight(str(problem)) from None
 
 
-def _demand_indexes(
-    indexes: Sequence[StarIndex], shape: tuple[int, int], hints: Hints, folders: Sequence[str]
-) -> None:
+def _demand_indexes(indexes: Sequence[StarIndex], shape: tuple[int, int], hints: Hints, folders: Sequence[str]) -> None:
     """Refuse to search where no index has patterns of the field's size."""
     low, high = find_pattern_range(shape, widen_scale(hints, shape))
     if choose_indexes(indexes, low, high) or (indexes and not hints.scale):
@@ -141,7 +139,9 @@ def _solve(
                 return _check(found, stars, shape, attempt, indexes, settings, folder)
             except RefusedSolution as refused:
                 reasons.append(f"{attempt.text}: a solution was refused, {refused}")
-    raise SolverProblem(f"not solved by {solver.name} with {len(stars)} stars ({'; '.join(reasons)}); {_advise(hints, shape, indexes)}")
+    raise SolverProblem(
+        f"not solved by {solver.name} with {len(stars)} stars ({'; '.join(reasons)}); {_advise(hints, shape, indexes)}"
+    )
 
 
 def _check(

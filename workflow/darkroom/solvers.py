@@ -77,7 +77,7 @@ def find_solver(wanted: str = "auto", catalogue: str = "") -> Solver:
             if path := shutil.which(program):
                 return Solver(name, str(Path(path).resolve()) if name == "ASTAP" else path, catalogue)
     if wanted == "ASTAP":
-        raise SolverProblem("no plate solver: neither astap_cli nor astap is installed (Debian: apt-get install astap-cli)")
+        raise SolverProblem("no plate solver: no astap_cli or astap is installed (Debian: apt-get install astap-cli)")
     raise SolverProblem(f"no plate solver: solve-field is not installed ({SOLVER_PACKAGES})")
 
 
@@ -137,11 +137,11 @@ def _run_solve_field(
     low, high = widen_scale(hints, shape)
     # fmt: off
     command = [
-        solver.program, "stars.xyls", "--dir", ".", "--out", "field", "--temp-dir", ".", "--backend-config", "engine.cfg",
-        "--overwrite", "--no-plots", "--new-fits", "none", "--rdls", "none", "--match", "none", "--index-xyls", "none",
-        "--corr", "none", "--x-column", "X", "--y-column", "Y", "--width", str(shape[1]), "--height", str(shape[0]),
-        "--scale-units", "arcsecperpix", f"--scale-low={low:.6g}", f"--scale-high={high:.6g}", "--crpix-center",
-        "--cpulimit", str(limit),
+        solver.program, "stars.xyls", "--dir", ".", "--out", "field", "--temp-dir", ".", "--overwrite",
+        "--backend-config", "engine.cfg", "--cpulimit", str(limit), "--no-plots", "--new-fits", "none", "--rdls", "none",
+        "--match", "none", "--index-xyls", "none", "--corr", "none", "--x-column", "X", "--y-column", "Y",
+        "--width", str(shape[1]), "--height", str(shape[0]), "--crpix-center",
+        "--scale-units", "arcsecperpix", f"--scale-low={low:.6g}", f"--scale-high={high:.6g}",
     ]
     # fmt: on
     if hints.position:
@@ -170,7 +170,9 @@ def _run_astap(
     """Let ASTAP solve a drawing of the stars, for it takes no list; it knows one scale, not a range."""
     fits.writeto(folder / "stars.fits", _draw_stars(stars[:MOST_DRAWN], shape), overwrite=True)
     command = [solver.program, "-f", "stars.fits", "-o", "field", "-wcs", "-z", "1", "-s", str(MOST_DRAWN)]
-    height = math.sqrt(hints.scale[0] * hints.scale[1]) * shape[0] / 3600 if hints.scale else 0.0  # it tries, if it is 0
+    height = 0.0  # then it tries
+    if hints.scale:
+        height = math.sqrt(hints.scale[0] * hints.scale[1]) * shape[0] / 3600
     ra, dec = hints.position or (0.0, 0.0)
     radius = hints.radius if hints.position else WHOLE_SKY
     command += ["-fov", f"{height:.5g}", "-ra", f"{ra / 15:.7f}", "-spd", f"{dec + 90:.6f}", "-r", f"{radius:.4g}"]
@@ -181,7 +183,7 @@ def _run_astap(
     if "star database" in told.get("ERROR", ""):
         raise SolverProblem(
             f"ASTAP has no star database{f' in {solver.catalogue}' if solver.catalogue else ''} "
-            "(install one of D05, D20, D50 of www.hnsky.org below /usr/share/astap/data or /opt/astap)"
+            "(install one of www.hnsky.org: D05, D20 or D50; H17 or H18 for ASTAP of 2022; into /usr/share/astap/data)"
         )
     if told.get("PLTSOLVD") != "T":
         return FoundField(None, name, _say_failed(ended, seconds))
@@ -213,9 +215,9 @@ def read_solution(header: fits.Header, shape: tuple[int, int]) -> WCS:
         cards[name] = value
     if any(not 0 <= cards[name] <= 9 for name in cards if name.endswith("_ORDER")):
         raise ValueError("a polynomial of no order")
-    wcs = WCS(fits.Header(cards), fix=False)
     pixels = np.array([[x * (shape[1] - 1), y * (shape[0] - 1)] for x in _CORNERS for y in _CORNERS])
     try:
+        wcs = WCS(fits.Header(cards), fix=False)
         places = wcs.all_pix2world(pixels, 0)
         back = wcs.all_world2pix(places, 0, quiet=True)
     except Exception as error:  # WCSLIB's, of a matrix that cannot be inverted
@@ -255,7 +257,7 @@ def _draw_stars(stars: Stars, shape: tuple[int, int]) -> np.ndarray:
 def _read_ini(path: Path) -> dict[str, str]:
     """Return what ASTAP writes of a solution; nothing if it wrote nothing."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace")[:2**16].splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace")[: 2**16].splitlines()
     except OSError:
         return {}
     return {name.strip(): value.strip() for name, sign, value in (line.partition("=") for line in lines) if sign}

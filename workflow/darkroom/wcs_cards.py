@@ -50,7 +50,7 @@ def write_sky_cards(header: fits.Header, solution: Solution) -> None:
     """
     remove_sky_cards(header)
     fit = solution.fit
-    end, what = ("-SIP", "tangential projection with SIP distortion") if fit.a else ("", "tangential projection")
+    end, what = ("-SIP", "tangential, SIP distortion") if fit.a else ("", "tangential")
     header["CTYPE1"] = (f"RA---TAN{end}", f"right ascension, {what}")
     header["CTYPE2"] = (f"DEC--TAN{end}", f"declination, {what}")
     header["CUNIT1"] = ("deg", "unit of CRVAL1 and CD1_*")

@@ -1,0 +1,46 @@
+"""Whether the real solvers are here, and Debian's, installed where they are missing."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from darkroom.star_indexes import find_indexes
+
+PACKAGES = "astrometry.net", "astrometry-data-tycho2", "astap-cli"
+PROGRAMS = "solve-field", "query-starkd", "astap_cli"
+ADVICE = f"apt-get install --no-install-recommends {' '.join(PACKAGES)}"
+LIMIT = 1200  # s; the indexes are 300 MB
+
+
+def list_missing() -> list[str]:
+    """Return what the tests need and is not there."""
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    return missing if any(index.low < 30 for index in find_indexes()) else [*missing, "indexes of Tycho-2"]
+
+
+def find_obstacle() -> str:
+    """Return why no real solver can be tested here; nothing if it can."""
+    missing = list_missing()
+    return f"{', '.join(missing)}: not installed ({ADVICE})" if missing else ""
+
+
+def install() -> str:
+    """Install Debian's packages if something is missing and this is root; return why they could not be, or nothing."""
+    if not list_missing():
+        return ""
+    if not sys.platform.startswith("linux") or shutil.which("apt-get") is None:
+        return f"no apt-get to install {', '.join(list_missing())}"
+    if os.geteuid() != 0:
+        return f"{', '.join(list_missing())} missing, and only root may install them: {ADVICE}"
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        for command in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES]):
+            done = subprocess.run(
+                ["apt-get", "-q", *command], env=environment, capture_output=True, text=True, timeout=LIMIT
+            )
+    except subprocess.TimeoutExpired:
+        return f"apt-get did not install the solvers within {LIMIT} s"
+    if done.returncode:
+        return f"apt-get cannot install the solvers: {' '.join(done.stderr.split())[-300:]}"
+    return ""
