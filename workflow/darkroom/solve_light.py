@@ -120,12 +120,15 @@ def _solve(
     indexes: Sequence[StarIndex],
     settings: Mapping[str, Any],
 ) -> Solution:
-    """Try one way after the other until the time is over; return the first solution that passes the check."""
+    """Try one way after the other until the time is over; return the first solution that passes the check.
+
+    The same stars have the same solution, as long as no attempt that could succeed is stopped by the time limit.
+    """
     end, reasons = time.monotonic() + float(settings["time_limit"]), []
     attempts = list_attempts(hints)
-    for attempt in attempts:
-        left = end - time.monotonic()
-        if left < 1:
+    for number, attempt in enumerate(attempts):
+        left = (end - time.monotonic()) / (len(attempts) - number)  # a wrong hint leaves time for others
+        if left < 0.5:
             reasons.append(f"{attempt.text}: no time left")
             break
         suited = choose_indexes(indexes, *find_pattern_range(shape, widen_scale(attempt, shape)))
