@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-from darkroom.star_indexes import find_indexes
+from darkroom.solving.star_indexes import find_indexes
 
 PACKAGES = "astrometry.net", "astrometry-data-tycho2", "astap-cli"
 PROGRAMS = "solve-field", "query-starkd", "astap_cli"

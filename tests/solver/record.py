@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from darkroom.field_stars import find_field_stars
-from darkroom.solve_hints import Hints
-from darkroom.solvers import find_solver, run_solver
-from darkroom.star_indexes import find_indexes, read_index_stars
+from darkroom.solving.field_stars import find_field_stars
+from darkroom.solving.hints import Hints
+from darkroom.solving.solvers import find_solver, run_solver
+from darkroom.solving.star_indexes import find_indexes, read_index_stars
 from tests.solver.fields import Camera, draw_field, make_heights
 
 RECORDED = Path(__file__).with_name("recorded")

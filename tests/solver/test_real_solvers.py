@@ -9,11 +9,11 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from darkroom.child_programs import run_child
-from darkroom.field_stars import find_field_stars
-from darkroom.solve_light import UnsolvedLight, solve_light
-from darkroom.star_indexes import find_indexes, read_index_stars
-from darkroom.wcs_cards import write_sky_cards
+from darkroom.solving.child_programs import run_child
+from darkroom.solving.field_stars import find_field_stars
+from darkroom.solving.solve_light import UnsolvedLight, solve_light
+from darkroom.solving.star_indexes import find_indexes, read_index_stars
+from darkroom.solving.wcs_cards import write_sky_cards
 from tests.real.test_real_nights import DATA
 from tests.solver.astap_database import write_database
 from tests.solver.fields import Camera, draw_field, make_heights

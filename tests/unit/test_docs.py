@@ -83,7 +83,7 @@ def test_ailments_are_named_with_what_becomes_of_the_frame():
 
 def test_the_map_names_no_room_that_is_gone():
     rooms = DESIGN.split("The library's rooms:")[1].split("What runs while Snakemake parses")[0]
-    there = {path.stem for path in (ROOT / "workflow" / "darkroom").glob("*.py")}
+    there = {path.stem for path in (ROOT / "workflow" / "darkroom").rglob("*.py")}
     assert set(re.findall(r"`(\w+)`", rooms)) <= there
 
 

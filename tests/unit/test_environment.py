@@ -60,7 +60,7 @@ def test_lock_satisfies_the_project():
 
 
 def test_every_library_that_is_imported_is_declared_and_in_the_conda_environment():
-    code = [*(ROOT / "workflow" / "darkroom").glob("*.py"), *(ROOT / "scripts").glob("*.py")]
+    code = [*(ROOT / "workflow" / "darkroom").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]
     used = {NAMES.get(name, name) for name in imported_by(code) if name not in sys.stdlib_module_names} - {"darkroom"}
     assert {"numpy", "ccdproc", "scipy"} <= used
     declared = {Requirement(line).name for line in PROJECT["dependencies"]}

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from astropy.wcs import WCS
 
-from darkroom.header_guess import guess_transform, read_coordinates
 from darkroom.problems import JobProblem
-from darkroom.register import register_light
-from darkroom.stack_judgement import Limits
-from darkroom.stack_selection import select_lights
-from darkroom.star_lists import StarList, list_stars
-from darkroom.transforms import Transform, fit_transform
+from darkroom.stacking.header_guess import guess_transform, read_coordinates
+from darkroom.stacking.judgement import Limits
+from darkroom.stacking.register import register_light
+from darkroom.stacking.selection import select_lights
+from darkroom.stacking.star_lists import StarList, list_stars
+from darkroom.stacking.transforms import Transform, fit_transform
 from tests.fields import Field, Pointing, scatter_stars
 
 SHAPE = (400, 420)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from darkroom.resample import resample_rows
-from darkroom.transforms import Transform
+from darkroom.stacking.resample import resample_rows
+from darkroom.stacking.transforms import Transform
 from tests.fields import add_star, find_middle, sum_aperture
 
 SHAPE = (300, 300)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from darkroom.solution_check import RefusedSolution, check_solution
-from darkroom.wcs_fit import fit_sky
+from darkroom.solving.solution_check import RefusedSolution, check_solution
+from darkroom.solving.wcs_fit import fit_sky
 from tests.solver.fields import Camera
 from tests.unit.test_wcs_cards import PLAIN, strew
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from darkroom.solve_hints import list_attempts, read_declination, read_hints, read_right_ascension
+from darkroom.solving.hints import list_attempts, read_declination, read_hints, read_right_ascension
 from tests.unit.test_wcs_cards import PLAIN, solve, write_sky_cards
 
 HEADERS = {"cards": {}}

@@ -14,9 +14,9 @@ import pytest
 from astropy.io import fits
 
 from darkroom import star_indexes
-from darkroom.solve_light import UnsolvedLight, solve_light
-from darkroom.solvers import find_solver, read_solution
-from darkroom.star_indexes import advise_indexes, find_indexes, name_missing_scales
+from darkroom.solving.solve_light import UnsolvedLight, solve_light
+from darkroom.solving.solvers import find_solver, read_solution
+from darkroom.solving.star_indexes import advise_indexes, find_indexes, name_missing_scales
 from tests.solver.fields import Camera, draw_field, make_heights
 from tests.solver.record import WCS_CARDS, read_catalogue
 
@@ -166,7 +166,7 @@ def wait_for_end(pids):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc")
 def test_solver_that_takes_too_long_is_stopped(stand_in, image, monkeypatch):
-    monkeypatch.setattr("darkroom.solvers.GRACE", 0.5)
+    monkeypatch.setattr("darkroom.solving.solvers.GRACE", 0.5)
     stand_in(solve_field=ENDLESS, query_starkd=QUERY)
     began = time.monotonic()
     with pytest.raises(UnsolvedLight, match="stopped after 2 s"):
@@ -187,7 +187,7 @@ def test_job_that_is_ended_leaves_nothing(stand_in, tmp_path, number):
         import numpy as np, sys, tempfile
         from astropy.io import fits
         from darkroom import star_indexes
-        from darkroom.solve_light import solve_light
+        from darkroom.solving.solve_light import solve_light
         from tests.solver.fields import Camera, draw_field, make_heights
         from tests.solver.record import read_catalogue
         tempfile.tempdir, star_indexes.FOLDERS = {str(stand_in.folder)!r}, ({str(stand_in.indexes)!r},)

@@ -6,12 +6,12 @@ from functools import cache
 import numpy as np
 import pytest
 
-from darkroom.register import register_light
-from darkroom.stack_judgement import Limits
-from darkroom.stack_lights import PlacedLight, average_times, choose_canvas, stack_lights
-from darkroom.stack_selection import select_lights
-from darkroom.star_lists import list_stars
-from darkroom.transforms import Transform
+from darkroom.stacking.judgement import Limits
+from darkroom.stacking.register import register_light
+from darkroom.stacking.selection import select_lights
+from darkroom.stacking.stack_lights import PlacedLight, average_times, choose_canvas, stack_lights
+from darkroom.stacking.star_lists import list_stars
+from darkroom.stacking.transforms import Transform
 from tests.fields import Field, Pointing, dither, find_middle, scatter_stars, sum_aperture
 
 SHAPE = (500, 520)

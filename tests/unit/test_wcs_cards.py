@@ -11,9 +11,9 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import fit_wcs_from_points
 
 from darkroom.cards import shift_coordinates
-from darkroom.solution_check import check_solution
-from darkroom.wcs_cards import remove_sky_cards, write_sky_cards
-from darkroom.wcs_fit import fit_sky
+from darkroom.solving.solution_check import check_solution
+from darkroom.solving.wcs_cards import remove_sky_cards, write_sky_cards
+from darkroom.solving.wcs_fit import fit_sky
 from tests.solver.fields import Camera
 
 PLAIN = Camera(barrel=0)

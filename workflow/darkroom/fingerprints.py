@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-WORKFLOW = Path(__file__).parents[1]
+LIBRARY = Path(__file__).parent
+WORKFLOW = LIBRARY.parent
 PARTS = {".html", ".css", ".js"}  # of a page
 
 
@@ -22,7 +23,7 @@ def fingerprint_script(script: str) -> dict[str, str]:
 @cache
 def fingerprint_module(module: str) -> dict[str, str]:
     """Return a digest for a module of the library and for every other that it reaches; comments do not count."""
-    return _fingerprint(WORKFLOW / "darkroom" / f"{module}.py")
+    return _fingerprint(LIBRARY / f"{module}.py")
 
 
 @cache
@@ -41,11 +42,17 @@ def _fingerprint(start: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     while waiting:
         path = waiting.pop()
-        name = f"scripts.{path.stem}" if path.parent.name == "scripts" else f"darkroom.{path.stem}"
+        name = _name_module(path)
         if name not in found:
             found[name], imported = _look_at(path.read_bytes())
-            waiting += [WORKFLOW / "darkroom" / f"{module}.py" for module in imported]
+            waiting += [LIBRARY / f"{module.replace('.', '/')}.py" for module in imported]
     return dict(sorted(found.items()))
+
+
+def _name_module(path: Path) -> str:
+    """Return scripts.make_report, darkroom.stamps or darkroom.solving.hints."""
+    parts = path.relative_to(LIBRARY.parent if path.is_relative_to(LIBRARY) else WORKFLOW.parent).with_suffix("").parts
+    return ".".join(parts)
 
 
 @cache

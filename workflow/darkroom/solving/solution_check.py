@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.stats import binom
 
-from darkroom.field_stars import Stars
-from darkroom.wcs_fit import SkyFit, count_terms, fit_sky
+from darkroom.solving.field_stars import Stars
+from darkroom.solving.wcs_fit import SkyFit, count_terms, fit_sky
 
 PARTS = 10  # of the matches; each is left out of a fit once
 FEWEST = 8  # matches of a solution

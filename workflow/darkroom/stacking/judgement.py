@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from darkroom.register import FEWEST, Registration
-from darkroom.star_lists import StarList
+from darkroom.stacking.register import FEWEST, Registration
+from darkroom.stacking.star_lists import StarList
 
 MOST_STARS = 0.8  # of the most, that a reference must show: a sharp light through clouds is none
 CLEAR_SNR = 15.0  # of stars whose flux tells a scale

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darkroom.field_stars import Stars, find_field_stars
 from darkroom.problems import JobProblem
-from darkroom.solution_check import HIGHEST_ORDER, RefusedSolution, Solution, check_solution
-from darkroom.solve_hints import Hints, list_attempts, read_hints, widen_scale
-from darkroom.solvers import FoundField, Solver, SolverProblem, find_solver, run_solver
-from darkroom.star_indexes import (
+from darkroom.solving.field_stars import Stars, find_field_stars
+from darkroom.solving.hints import Hints, list_attempts, read_hints, widen_scale
+from darkroom.solving.solution_check import HIGHEST_ORDER, RefusedSolution, Solution, check_solution
+from darkroom.solving.solvers import FoundField, Solver, SolverProblem, find_solver, run_solver
+from darkroom.solving.star_indexes import (
     StarIndex,
     advise_indexes,
     choose_indexes,

@@ -1,7 +1,7 @@
 """Solvers: astrometry.net's solve-field and ASTAP, which find the place of a field on the sky by its stars.
 
 Each gets a list of stars in a private folder and numbers as arguments: nothing that a header says reaches its command
-line but as a number that was checked. What it finds is a first guess, which `darkroom.solution_check` fits and judges.
+line but as a number that was checked. What it finds is a first guess, which `solution_check` fits and judges.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from darkroom.child_programs import Ended, run_child
-from darkroom.field_stars import Stars
-from darkroom.solve_hints import Hints, widen_scale
-from darkroom.star_indexes import StarIndex
+from darkroom.solving.child_programs import Ended, run_child
+from darkroom.solving.field_stars import Stars
+from darkroom.solving.hints import Hints, widen_scale
+from darkroom.solving.star_indexes import StarIndex
 
 SOLVE_FIELD = ("solve-field",)
 ASTAP = ("astap_cli", "astap")
@@ -97,7 +97,7 @@ def run_solver(
     solver : Solver
         Which one.
     stars : array, shape (stars, 3)
-        As of `darkroom.field_stars.find_field_stars`.
+        As of `darkroom.solving.field_stars.find_field_stars`.
     shape : tuple of int
         Rows and columns of the frame.
     hints : Hints

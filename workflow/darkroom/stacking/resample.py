@@ -21,7 +21,7 @@ from drizzle.resample import Drizzle
 from numpy.typing import NDArray
 
 from darkroom.quality import Bit
-from darkroom.transforms import Transform
+from darkroom.stacking.transforms import Transform
 
 AROUND = (
     3  # pixels that are read beyond what a band covers, and drizzled beyond it: at its own edges drizzle drops some

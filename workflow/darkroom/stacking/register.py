@@ -12,8 +12,8 @@ from scipy.spatial import KDTree
 from scipy.stats import binom
 
 from darkroom.problems import JobProblem
-from darkroom.star_lists import StarList
-from darkroom.transforms import Places, Transform, fit_transform
+from darkroom.stacking.star_lists import StarList
+from darkroom.stacking.transforms import Places, Transform, fit_transform
 
 FEWEST = 4  # stars that an image must show: two tell a shift and a rotation, all others that these are right
 PATTERNS = 40  # brightest stars whose triangles are compared; of 80 other stars it takes a minute to find nothing
@@ -68,7 +68,7 @@ def register_light(
     Parameters
     ----------
     light, reference : StarList
-        Of `darkroom.star_lists.list_stars`.
+        Of `darkroom.stacking.star_lists.list_stars`.
     guess : Transform, optional
         Where the coordinates in both headers put the light; they may be off by half of a frame, since stars tell.
     trusted : bool

@@ -17,7 +17,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from darkroom.child_programs import run_child
+from darkroom.solving.child_programs import run_child
 
 # Where Debian, Homebrew, Fedora and astrometry.net itself keep them, and the configuration that may tell other places.
 FOLDERS = ("/usr/share/astrometry", "/usr/local/astrometry/data", "/opt/homebrew/share/astrometry")

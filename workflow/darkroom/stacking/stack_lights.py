@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkroom.quality import Bit
-from darkroom.resample import Read, Resampled, resample_rows
-from darkroom.stack_clipping import find_hits
-from darkroom.transforms import Transform
+from darkroom.stacking.clipping import find_hits
+from darkroom.stacking.resample import Read, Resampled, resample_rows
+from darkroom.stacking.transforms import Transform
 
 MEMORY = 2**29  # bytes that a band of all lights may take
 PER_VALUE = 40  # bytes of one value of one light in a band, with all that is worked out of it
@@ -32,7 +32,7 @@ class PlacedLight:
     Attributes
     ----------
     read : callable
-        Gives planes of its rows and columns (`darkroom.resample.Read`).
+        Gives planes of its rows and columns (`darkroom.stacking.resample.Read`).
     shape : tuple of int
         Rows and columns.
     transform : Transform

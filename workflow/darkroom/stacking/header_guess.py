@@ -9,7 +9,7 @@ from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning, NoConvergence
 from astropy.wcs.utils import proj_plane_pixel_area
 
-from darkroom.transforms import Transform, fit_transform
+from darkroom.stacking.transforms import Transform, fit_transform
 
 POINTS = 9  # along each axis, at which the coordinates are compared
 FARTHEST = 10.0  # frames' sides by which two images may be apart, and be worth a guess

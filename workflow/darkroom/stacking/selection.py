@@ -6,10 +6,10 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from darkroom.problems import JobProblem
-from darkroom.register import FEWEST, Registration, register_light
-from darkroom.stack_judgement import Limits, Scale, choose_reference, judge_light, measure_scale
-from darkroom.star_lists import StarList
-from darkroom.transforms import Transform
+from darkroom.stacking.judgement import Limits, Scale, choose_reference, judge_light, measure_scale
+from darkroom.stacking.register import FEWEST, Registration, register_light
+from darkroom.stacking.star_lists import StarList
+from darkroom.stacking.transforms import Transform
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Stacking: calibrated lights of one object registered by their stars, resampled, clipped and averaged."""
