@@ -17,6 +17,7 @@ include: "workflow/common.smk"
 include: "workflow/rules/masters.smk"
 include: "workflow/rules/quality.smk"
 include: "workflow/rules/lights.smk"
+include: "workflow/rules/sky.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/plan.smk"
 

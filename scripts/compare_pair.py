@@ -7,7 +7,8 @@ hand_over()
 from darkroom.job import report_to
 from darkroom.pictures import write_png
 from darkroom.planned import read_job
-from darkroom.previews import compare_bias, compare_light, read_product
+from darkroom.previews import compare_bias, compare_light
+from darkroom.product_files import read_product
 from darkroom.raw_images import read_planned
 
 with report_to(snakemake.log[0]):

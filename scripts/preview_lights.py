@@ -10,8 +10,9 @@ from darkroom.job import report_to
 from darkroom.overlap import overlap
 from darkroom.pictures import write_png
 from darkroom.planned import read_job
-from darkroom.previews import Product, preview_light, read_product
+from darkroom.previews import preview_light
 from darkroom.problems import JobProblem
+from darkroom.product_files import Product, read_product
 
 
 @dataclass(frozen=True)

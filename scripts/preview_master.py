@@ -7,7 +7,8 @@ hand_over()
 from darkroom.job import report_to
 from darkroom.pictures import write_png
 from darkroom.planned import read_job
-from darkroom.previews import preview_master, read_product
+from darkroom.previews import preview_master
+from darkroom.product_files import read_product
 
 with report_to(snakemake.log[0]):
     recipe = read_job(snakemake.input.recipe, snakemake.input.products)

@@ -6,7 +6,8 @@ hand_over()
 
 from darkroom.job import report_to
 from darkroom.pictures import write_jpeg
-from darkroom.previews import read_product, share
+from darkroom.previews import share
+from darkroom.product_files import read_product
 
 with report_to(snakemake.log[0]):
     write_jpeg(snakemake.output[0], share(read_product(snakemake.input.product), snakemake.params.stretch))

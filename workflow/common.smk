@@ -176,7 +176,7 @@ def minutes(product):
 
 def minutes_of(job):
     """A resource function: the minutes that a job is given, twice as many each time that it was killed."""
-    return lambda wildcards, attempt: estimate_minutes(job, NIGHTS.cosmic_rays) * 2 ** (attempt - 1)
+    return lambda wildcards, attempt: estimate_minutes(job, NIGHTS.cosmic_rays, NIGHTS.solve["time_limit"]) * 2 ** (attempt - 1)
 
 
 def page_memory_mb(wildcards, threads, attempt):
@@ -212,7 +212,7 @@ def threads_for(product):
 def find_job(wildcards, product):
     name = f"{wildcards.night}/{wildcards.setup}/{product.format(**wildcards)}"
     if name not in NIGHTS.jobs:
-        sys.exit(f"darkroom: {name}: the plan has no such master; see {RESULTS}/plan.txt")
+        sys.exit(f"darkroom: {name}: the plan has no such product; see {RESULTS}/plan.txt")
     return NIGHTS.jobs[name]
 
 
@@ -224,7 +224,8 @@ wildcard_constraints:
     quantity="gain|read_noise",
     master=r"[^/]+",
     pair=r"[^/]+",
-    shared=r"(lights/)?[^/]+",
+    stack=r"[^/]+",
+    shared=r"((lights|stacks)/)?[^/]+",
 
 
 if IS_JOB:

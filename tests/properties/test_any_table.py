@@ -16,7 +16,8 @@ from darkroom.frames import FACETS_TOLD, Frame
 from darkroom.index import index_frames
 from darkroom.picture_recipes import write_picture_recipes
 from darkroom.plan import make_plan
-from darkroom.plan_text import describe_plan, list_notes, list_problems, plan_rows
+from darkroom.plan_table import plan_rows
+from darkroom.plan_text import describe_plan, list_notes, list_problems
 from darkroom.prepare import prepare
 from darkroom.prepared import CACHE, PlanError
 from darkroom.readings import digest_reader

@@ -10,11 +10,12 @@ import pytest
 
 from darkroom.fingerprints import fingerprint_script
 from darkroom.picture_recipes import SCRIPTS as SHOWING
-from darkroom.recipes import SCRIPTS
+from darkroom.recipe_parts import SCRIPTS
 from tests.unit.builders import write_raw
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"ccdproc", "scipy", "matplotlib", "astropy.nddata", "astroscrappy", "pandas"}
+PACKAGES = {"solving", "stacking"}  # within the library, of nothing but modules
 PLANNER = {"settings", "folders", "headers", "readings", "frames", "nights", "setups", "matching", "plan", "plan_text"}
 PLANNER |= {
     "recipes",
@@ -105,13 +106,13 @@ def load_scripts(names):
 
 def test_every_script_makes_products_or_what_shows_them():
     scripts = {path.name for path in (ROOT / "scripts").glob("*.py")}
-    assert scripts == {*SCRIPTS.values(), *SHOWING.values(), "share_light.py"}
+    assert scripts == {*SCRIPTS.values(), *SHOWING.values(), "share_light.py", "stack_raws.py"}
 
 
 @pytest.mark.parametrize("scripts", [SCRIPTS, SHOWING], ids=["products", "pictures"])
 def test_scripts_load_nothing_of_the_planner_and_nothing_their_fingerprint_does_not_cover(scripts):
     modules = load_scripts(scripts.values())
-    loaded = {name.split(".")[1] for name in modules if name.startswith("darkroom.")}
+    loaded = {name.removeprefix("darkroom.") for name in modules if name.startswith("darkroom.")} - PACKAGES
     assert {"products", "stamps", "job"} <= loaded
     assert loaded & PLANNER == set()
     covered = {name for script in scripts.values() for name in fingerprint_script(script)}
@@ -120,7 +121,8 @@ def test_scripts_load_nothing_of_the_planner_and_nothing_their_fingerprint_does_
 
 def test_scripts_that_make_products_load_no_heavy_library():
     """What few jobs need is imported where it is needed."""
-    assert load_scripts(SCRIPTS.values()) & (HEAVY | {"PIL", "sep", "altair"}) == set()
+    usual = {script for kind, script in SCRIPTS.items() if kind not in ("solution", "stack")}
+    assert load_scripts(usual) & (HEAVY | {"PIL", "sep", "altair"}) == set()
 
 
 def reach(path, seen):

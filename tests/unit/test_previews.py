@@ -17,12 +17,12 @@ from PIL import Image
 
 from darkroom.pictures import make_thumbnail
 from darkroom.png_texts import read_text, read_texts
+from darkroom.product_files import Product, read_product
 from darkroom.previews import (
     compare_bias,
     compare_light,
     preview_light,
     preview_master,
-    read_product,
     share,
     shrink_colours,
 )

@@ -33,6 +33,7 @@ def make_prepared(results, *jobs):
         summary={},
         title="Darkroom",
         stretch="zscale",
+        solve={"time_limit": 60.0},
         **lists,
     )
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkroom.jobs import MOST_TOGETHER, group_jobs, share_out
+from darkroom.job_groups import MOST_TOGETHER, group_jobs
+from darkroom.jobs import share_out
 from darkroom.prepared import Job, name_safely
 from darkroom.resources import SUBMISSION, estimate_memory_mb, estimate_minutes
 

@@ -151,7 +151,7 @@ def test_a_target_that_the_plan_does_not_have_is_said(tmp_path: Path) -> None:
     make_night(tmp_path / "raw")
     setup = "2024-03-11/camera/master_bias"
     assert refuse(tmp_path, "-n", f"results/{setup}.fits") == [
-        f"{setup}: the plan has no such master; see results/plan.txt"
+        f"{setup}: the plan has no such product; see results/plan.txt"
     ]
     unknown = run_snakemake(tmp_path, "-n", "ligths", expect=1)
     assert "No rule to produce ligths" in unknown.stdout + unknown.stderr

@@ -72,14 +72,7 @@ def describe_master(raws: Sequence[fits.Header], recipe: dict[str, Any]) -> fits
     EXPTIME is the mean exposure, DATE-OBS the first start, DATE-END the last end (UTC).
     """
     header = _keep_true_cards(raws[0], recipe)
-    for card in list(header.cards):
-        if card.keyword in _COMMENTARY:
-            continue
-        of_one = _WCS.fullmatch(card.keyword) or _TIMES.fullmatch(card.keyword)
-        if of_one or not _is_common(card, raws[1:]):
-            header.remove(card.keyword, ignore_missing=True, remove_all=True)
-    for keyword in ("COMMENT", "HISTORY"):  # written of one exposure each
-        header.remove(keyword, ignore_missing=True, remove_all=True)
+    keep_common_cards(header, raws[1:])
     frames = recipe["frames"]
     exposures = [frame["exposure"] or 0.0 for frame in frames]
     starts = [datetime.fromisoformat(frame["start"]) for frame in frames]
@@ -90,6 +83,26 @@ def describe_master(raws: Sequence[fits.Header], recipe: dict[str, Any]) -> fits
     header["DATE-OBS"] = (min(starts).isoformat(timespec="milliseconds"), "start of the first frame, UTC")
     header["DATE-END"] = (max(ends).isoformat(timespec="milliseconds"), "end of the last frame, UTC")
     return header
+
+
+def keep_common_cards(header: fits.Header, others: Sequence[fits.Header]) -> None:
+    """Remove from a header what others do not say as well, and what is true of one exposure: place, times, words."""
+    for card in list(header.cards):
+        if card.keyword in _COMMENTARY:
+            continue
+        of_one = _WCS.fullmatch(card.keyword) or _TIMES.fullmatch(card.keyword)
+        if of_one or not _is_common(card, others):
+            header.remove(card.keyword, ignore_missing=True, remove_all=True)
+    for keyword in ("COMMENT", "HISTORY"):
+        header.remove(keyword, ignore_missing=True, remove_all=True)
+
+
+def move_origin(header: fits.Header, x: int, y: int) -> None:
+    """Move the reference pixel of each WCS as pixels do that begin ``x`` columns and ``y`` rows later."""
+    for axis, offset in (("1", x), ("2", y)):
+        for keyword in dict.fromkeys(header):
+            if re.fullmatch(f"CRPIX{axis}[A-Z]?", keyword):
+                _shift_card(header, keyword, -offset)
 
 
 def shift_coordinates(header: fits.Header, trim: str) -> None:
@@ -111,10 +124,7 @@ def move_to_mosaic(header: fits.Header, row: int, column: int, turned: bool) -> 
     moved = header.copy()
     for keyword in {name for name in header if _OF_AMPLIFIER.fullmatch(name) or (turned and _WCS.fullmatch(name))}:
         moved.remove(keyword, ignore_missing=True, remove_all=True)
-    for axis, offset in (("1", column), ("2", row)):
-        for keyword in dict.fromkeys(moved):
-            if re.fullmatch(f"CRPIX{axis}[A-Z]?", keyword):
-                _shift_card(moved, keyword, offset)
+    move_origin(moved, -column, -row)
     return moved
 
 

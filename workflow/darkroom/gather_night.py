@@ -14,12 +14,13 @@ from PIL import Image
 
 from darkroom import __version__
 from darkroom.detector_table import compare_detectors
+from darkroom.gather_stacks import gather_stack
 from darkroom.oddities import find_oddities
 from darkroom.png_texts import read_texts
-from darkroom.report_model import LightShown, MasterShown, Night, Pair, Problem, RawShown
+from darkroom.report_model import LightShown, MasterShown, Night, Pair, Problem, RawShown, StackShown
 from darkroom.stamps import STAMP, name_refusal, read_json
 
-MEASURED = ("unit", "sky", "noise", "noise_expected", "fwhm", "elongation", "stars", "masked")
+MEASURED = ("unit", "sky", "noise", "noise_expected", "fwhm", "elongation", "stars", "masked", "sky_rms", "unsolved")
 
 
 @dataclass
@@ -47,6 +48,7 @@ def gather_night(recipe: dict[str, Any], results: Path, unmade: Unmade | None = 
         lights=lights,
         masters=[_gather_master(one, results, unmade) for one in told["masters"]],
         raws=[RawShown(**{key: value for key, value in one.items() if key != "digest"}) for one in told["raws"]],
+        stacks=[_gather_stack(one, told["night"], results, unmade) for one in told["stacks"]],
         pairs=[pair for path in pairs if (pair := _gather_pair(results / path))],
         problems=problems + [Problem(**one) for one in told["problems"]],
         notes=told["notes"],
@@ -91,6 +93,19 @@ def _gather_master(told: dict[str, Any], results: Path, unmade: Unmade) -> Maste
         master.statistics, master.histogram = figures.get("statistics", {}), figures.get("histogram", {})
         master.picture = _read_bytes(results / preview)
     return master
+
+
+def _gather_stack(told: dict[str, Any], night: str, results: Path, unmade: Unmade) -> StackShown:
+    if told["path"] in unmade.paths:
+        stack = gather_stack({**told, "path": ""}, results)
+        stack.problem = unmade.reasons.get(told["path"], "not made")
+        return stack
+    stack = gather_stack(told, results)
+    if (preview := told.get("preview")) and preview not in unmade.paths and not stack.problem:
+        figures = _read_figures(_read_texts(results / preview))
+        stack.fwhm, stack.noise, stack.stars = (figures.get(name) for name in ("fwhm", "noise", "stars"))
+        stack.picture, stack.preview = _read_bytes(results / preview), preview.removeprefix(f"{night}/")
+    return stack
 
 
 def _gather_pair(path: Path) -> Pair | None:

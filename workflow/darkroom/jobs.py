@@ -10,20 +10,18 @@ from typing import Any, TypeVar
 
 from darkroom.certificates import Certificate
 from darkroom.frames import Frame
+from darkroom.job_groups import group_jobs
 from darkroom.matching import Master
 from darkroom.measurements import Measurement
 from darkroom.plan import BadPixels, Plan
 from darkroom.plan_lights import Light
 from darkroom.plan_previews import NightPage, Pair, Preview, TrendsPage, name_preview
-from darkroom.prepared import Job, name_safely
+from darkroom.plan_stacks import PlateSolution, Stack
+from darkroom.prepared import Job
 from darkroom.setups import make_slug, tell_apart
 from darkroom.staleness import Planned, Products
 
-MOST_TOGETHER = 2**34  # pixels of all frames of a group, which take a few minutes
-GROUPED = {"measure_detector", "certify_master", "collect_bad_pixels", "preview_master", "compare_pair"}
-WITH_LIGHTS = {"preview_lights", "compare_pair"}
-GROUPED |= {f"make_master_{kind}" for kind in ("bias", "dark", "flat")}
-Item = TypeVar("Item", Light, Preview)
+Item = TypeVar("Item", Light, PlateSolution, Preview)
 
 
 def plan_jobs(plan: Plan, products: Products, settings: dict[str, Any]) -> list[Job]:
@@ -37,8 +35,10 @@ def plan_jobs(plan: Plan, products: Products, settings: dict[str, Any]) -> list[
     jobs += [maker.make_master(master) for master in plan.masters]
     jobs += [maker.certify(certificate) for certificate in plan.certificates.values()]
     jobs += [maker.collect_bad_pixels(found) for found in plan.bad_pixels]
+    jobs += _cut_in_batches(maker.solve, "solutions", plan.solutions, products, settings)
     jobs += _cut_in_batches(maker.calibrate, "lights", plan.made, products, settings)
-    of_lights = [one for one in plan.previews if isinstance(one.of, Light)]
+    jobs += [maker.stack(stack) for stack in plan.stacks]
+    of_lights = [one for one in plan.previews if not isinstance(one.of, Master)]
     jobs += _cut_in_batches(maker.preview_lights, "previews", of_lights, products, settings)
     jobs += [maker.preview_master(one) for one in plan.previews if isinstance(one.of, Master)]
     jobs += [maker.compare(pair) for pair in plan.pairs]
@@ -118,46 +118,6 @@ def share_out(items: list[Item], most: int) -> Iterator[list[Item]]:
         yield items[len(items) * number // batches : len(items) * (number + 1) // batches]
 
 
-def group_jobs(jobs: list[Job], makers: dict[str, Job]) -> None:
-    """Have the masters of a night and setup, and what belongs to them, submitted to a cluster as one; so with lights.
-
-    A job there costs several seconds, and a chain of them as many waits; the work on a master is a second or two.
-    What needs masters of another night waits for those, in a second group: so the nights are made side by side, and no
-    two groups ever wait for each other.
-    """
-    groups: dict[tuple[str, int], list[Job]] = defaultdict(list)
-    tiers: dict[str, int] = {}
-    for job in jobs:
-        if job.kind in GROUPED and all(makers[path].kind in GROUPED for path in job.shows):
-            groups[_find_place(job), _find_tier(job, makers, tiers)].append(job)
-    for (place, tier), members in groups.items():
-        if len(members) > 1 and sum(job.pixels * len(job.frames) for job in members) <= MOST_TOGETHER:
-            for job in members:
-                job.group = name_safely(f"masters_{tier}_{place}" if tier else f"masters_{place}")
-    for job in jobs:
-        if job.kind in WITH_LIGHTS and job.shows:
-            batches = {makers[path].name: makers[path] for path in job.shows}
-            [*others, batch] = batches.values()
-            if not others and batch.kind == "calibrate_lights":  # a picture, with the lights that it shows
-                job.group = batch.group = f"{batch.kind}_{batch.id}"
-
-
-def _find_tier(job: Job, makers: dict[str, Job], known: dict[str, int]) -> int:
-    """Return how many times one changes to another night or setup on the way from raw frames to a job."""
-    if job.name not in known:
-        place = _find_place(job)
-        needed = [makers[path] for path in job.needs]
-        known[job.name] = max(
-            (_find_tier(other, makers, known) + (_find_place(other) != place) for other in needed), default=0
-        )
-    return known[job.name]
-
-
-def _find_place(job: Job) -> str:
-    """Return the night and setup of a job, as in the paths of its products."""
-    return "/".join(job.name.split("/")[:2])
-
-
 @dataclass
 class _JobMaker:
     """Makes jobs of what is planned; ``certificates``, by the master's path, must be there before a master is used."""
@@ -187,14 +147,31 @@ class _JobMaker:
         job.pixels = pixels.rows * pixels.columns
         return job
 
+    def solve(self, name: str, solutions: list[PlateSolution]) -> Job:
+        lights = [solution.light for solution in solutions]
+        return self._make_batch("solve_lights", name, solutions, lights, set())
+
     def calibrate(self, name: str, lights: list[Light]) -> Job:
-        recipe, stale = self.products.settle(name, lights, [light.recipe for light in lights])
+        solutions = {light.solution.path for light in lights if light.solution}
+        return self._make_batch("calibrate_lights", name, lights, lights, solutions)
+
+    def _make_batch(
+        self, kind: str, name: str, items: Sequence[Light | PlateSolution], lights: list[Light], needs: set[str]
+    ) -> Job:
+        """Return a job that calibrates lights, to solve them or to keep them."""
+        recipe, stale = self.products.settle(name, items, [item.recipe for item in items])
         frames = [light.frame.path for light in lights]
-        needs = {path for light in lights for path in _list_measured(light)}
+        needs |= {path for light in lights for path in _list_measured(light)}
         needs |= set(self._use([match.master for light in lights for match in light.matches]))
         pixels = lights[0].frame.rows * lights[0].frame.columns
-        made = [light.path for light in lights]
-        return Job("calibrate_lights", name, made, recipe, frames, sorted(needs), stale, pixels)
+        made = [item.path for item in items]
+        return Job(kind, name, made, recipe, frames, sorted(needs), stale, pixels)
+
+    def stack(self, stack: Stack) -> Job:
+        lights = [light.path for light in stack.lights]
+        job = self._make_job("stack_lights", stack, [light.frame for light in stack.lights], lights)
+        job.shows = lights
+        return job
 
     def preview_lights(self, name: str, previews: list[Preview]) -> Job:
         recipe, stale = self.products.settle(name, previews, [preview.recipe for preview in previews])
@@ -218,7 +195,7 @@ class _JobMaker:
     def report(self, page: NightPage) -> Job:
         """Return the job of a night's page, which waits for all that it tells of."""
         made = [light for light in page.lights if not light.misses]
-        shown: list[Planned] = [*made, *page.masters, *page.previews, *page.pairs]
+        shown: list[Planned] = [*made, *page.stacks, *page.masters, *page.previews, *page.pairs]
         needs = [one.path for one in shown]
         needs += [one.path for master in page.masters if (one := self.all_certificates.get(master.path))]
         needs += [one["path"] for one in page.recipe["night"]["measurements"]]

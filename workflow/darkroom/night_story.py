@@ -11,6 +11,7 @@ from darkroom.matching import Master
 from darkroom.measurements import Measurement
 from darkroom.plan_lights import Light
 from darkroom.plan_previews import NightPage, name_preview
+from darkroom.plan_stacks import Stack
 from darkroom.plan_text import list_notes, list_problems
 from darkroom.setups import describe_setups
 from darkroom.texts import make_printable
@@ -43,6 +44,7 @@ def tell_night(page: NightPage, plan: Plan, settings: dict[str, Any]) -> dict[st
         "lights": [_tell_light(light, shown) for light in page.lights],
         "masters": masters + [_tell_master(master, plan, shown, False) for master in page.failed],
         "raws": [_tell_frame(frame) for frame in page.frames],
+        "stacks": [_tell_stack(stack, shown) for stack in page.stacks],
         "pairs": [{"path": pair.path, "digest": pair.digest} for pair in page.pairs],
         "problems": [_split(line) for line in list_problems(own, MOST_NAMED)],
         "notes": [line for line in list_notes(own, MOST_NAMED)],
@@ -111,6 +113,20 @@ def _tell_master(master: Master, plan: Plan, shown: set[str], used: bool) -> dic
         "certificate": {"path": certificate.path, "digest": certificate.digest} if certificate else None,
     }
     preview = name_preview(master.path)
+    return told | ({"preview": preview} if preview in shown else {})
+
+
+def _tell_stack(stack: Stack, shown: set[str]) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "path": stack.path,
+        "digest": stack.digest,
+        "setup": stack.setup,
+        "object": make_printable(stack.frame.object or ""),
+        "filter": make_printable(stack.frame.filter or ""),
+        "exposure": stack.exposure,
+        "lights": [light.path for light in stack.lights],
+    }
+    preview = name_preview(stack.path)
     return told | ({"preview": preview} if preview in shown else {})
 
 

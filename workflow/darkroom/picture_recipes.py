@@ -15,7 +15,8 @@ from darkroom.measurements import Measurement, Measurements
 from darkroom.night_story import describe_measurements, tell_night
 from darkroom.plan_lights import Light
 from darkroom.plan_previews import NightPage, Pair, Preview, TrendsPage
-from darkroom.recipes import describe_frame, find_versions, overscan_settings, refer_to
+from darkroom.recipe_parts import describe_frame, find_versions, overscan_settings
+from darkroom.recipes import refer_to
 from darkroom.stamps import digest_recipe
 
 if TYPE_CHECKING:
@@ -82,12 +83,12 @@ def write_picture_recipes(plan: Plan, settings: dict[str, Any], left: Mapping[st
 
 
 def _describe_preview(preview: Preview, settings: dict[str, Any]) -> dict[str, Any]:
-    kind = "light" if isinstance(preview.of, Light) else "master"
+    kind = "master" if isinstance(preview.of, Master) else "light"
     chosen = {key: settings["previews"][key] for key in ("stretch", "size", "grid")}
     return {
         "product": preview.path,
         "kind": "preview",
-        "of": _refer(preview.of, settings),
+        "of": refer_to(preview.of, settings),
         "settings": chosen,
         **_describe_mosaic(preview.frame.mosaic),
         **_describe_tools(f"preview_{kind}", PICTURE_LIBRARIES),
@@ -100,7 +101,7 @@ def _describe_pair(pair: Pair, settings: dict[str, Any]) -> dict[str, Any]:
         "product": pair.path,
         "kind": "pair",
         "what": "light" if isinstance(pair.of, Light) else "bias",
-        "of": _refer(pair.of, settings),
+        "of": refer_to(pair.of, settings),
         "frames": [describe_frame(pair.frame)],
         "settings": chosen | {"overscan": overscan_settings(pair.frame, settings)},
         **_describe_mosaic(pair.frame.mosaic),
@@ -142,10 +143,6 @@ def _describe_left(plan: Plan, left: dict[str, str], settings: dict[str, Any]) -
         told = {"night": night, "setup": setup, "quantity": name.removesuffix(".json"), "path": path}
         described.append(told | {"digest": left[path], "header": None, "config": None, "gain": None})
     return described
-
-
-def _refer(item: Light | Master, settings: dict[str, Any]) -> dict[str, Any]:
-    return {"path": item.path, "digest": item.digest} if isinstance(item, Light) else refer_to(item, settings)
 
 
 def _describe_mosaic(mosaic: str | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from darkroom.plan_lights import Light, name_lights, plan_light
 from darkroom.plan_masters import MasterPlanner, Refusal, find_sources
 from darkroom.plan_nights import find_nights, keep_chosen, list_needed, list_shown_frames, list_used
 from darkroom.plan_previews import NightPage, Pair, Preview, TrendsPage, plan_night_pages, plan_pairs, plan_previews
+from darkroom.plan_stacks import PlateSolution, Stack, plan_solutions, plan_stacks
 
 
 @dataclass
@@ -60,6 +61,7 @@ class Plan:
     aside: set[str] = field(default_factory=set)
     asked: list[Master] = field(default_factory=list)
     judged: dict[str, Certificate] = field(default_factory=dict)  # of all masters, those that failed as well
+    stacks: list[Stack] = field(default_factory=list)
     previews: list[Preview] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
     pages: list[NightPage | TrendsPage] = field(default_factory=list)
@@ -74,6 +76,11 @@ class Plan:
         """The lights that lack a master."""
         return [light for light in self.lights if light.misses]
 
+    @property
+    def solutions(self) -> list[PlateSolution]:
+        """The plate solutions of the lights that are made, where they are solved."""
+        return [light.solution for light in self.made if light.solution]
+
     @cached_property
     def used_masters(self) -> list[Master]:
         """The masters that some light needs, directly or through another master."""
@@ -86,7 +93,7 @@ class Plan:
             return self.used_masters
         return [master for master in self.masters if master.path not in self.aside]
 
-    def list_made(self) -> list[Measurement | Master | Certificate | Light | BadPixels]:
+    def list_made(self) -> list[Measurement | Master | Certificate | BadPixels | PlateSolution | Light | Stack]:
         """Return all that a run may make of raw frames, in the order of the graph."""
         needed, alone = list_needed([*self.wanted_masters, *self.asked], self.certificates)
         masters = sorted(needed, key=lambda master: master.path)
@@ -97,7 +104,7 @@ class Plan:
         sources = [source for item in made for source in item.sources.values()]
         targets |= {source.measurement.path for source in sources if source.measurement}
         measurements = [one for one in self.measurements.all if one.path in targets]
-        return [*measurements, *masters, *certificates, *self.bad_pixels, *self.made]
+        return [*measurements, *masters, *certificates, *self.bad_pixels, *self.solutions, *self.made, *self.stacks]
 
     def list_all(self) -> list[Any]:
         """Return all that a run may make, in the order of the graph: what is made of raw frames, pictures, pages."""
@@ -122,7 +129,7 @@ class Plan:
     def targets(self) -> list[str]:
         """What a run makes: every light that can be made, or every master if there are no lights; and the checks."""
         made: list[Light] | list[Master] = self.made if self.lights else self.wanted_masters
-        return [item.path for item in [*made, *self.list_shown()]] + self.checks
+        return [item.path for item in [*made, *self.stacks, *self.list_shown()]] + self.checks
 
     def takes(self, night: str) -> bool:
         """Whether a night is one of those chosen."""
@@ -130,11 +137,15 @@ class Plan:
 
 
 def make_plan(
-    frames: list[Frame], settings: dict[str, Any], judge: Callable[[Certificate], str] = lambda certificate: ""
+    frames: list[Frame],
+    settings: dict[str, Any],
+    judge: Callable[[Certificate], str] = lambda certificate: "",
+    solves: bool = False,
 ) -> Plan:
     """Match every light with its masters, and every master with the masters it needs itself.
 
-    ``judge`` tells why a master is not to be used, if it failed its certification.
+    ``judge`` tells why a master is not to be used, if it failed its certification; ``solves`` says that there is a
+    plate solver, and that lights are to be solved.
     """
     plan = Plan(frames, compared=settings["detector"]["compare"])
     usable = [frame for frame in frames if not frame.problem]
@@ -161,6 +172,10 @@ def make_plan(
         # of a night without lights, those masters that lights of other nights get, as where all nights are taken
         masters = plan.used_masters if lights else plan.wanted_masters
         plan.bad_pixels = _plan_bad_pixels([master for master in masters if plan.takes(master.night)])
+    if solves:
+        plan_solutions(plan.made)
+    if settings["stacks"]["use"]:
+        plan.stacks = plan_stacks(plan.made, settings["stacks"]["by"])
     if settings["previews"]["use"]:
         plan.previews, plan.pairs = plan_previews(plan), plan_pairs(plan)
     if settings["report"]["use"]:

@@ -12,6 +12,7 @@ from darkroom.matching import Match, Shelf, canonical_exposure
 from darkroom.measurements import Source
 from darkroom.misses import Miss
 from darkroom.plan_masters import calibrate_contents, miss_bias_removal, miss_contract, want
+from darkroom.plan_stacks import PlateSolution
 from darkroom.setups import make_slug, tell_apart
 
 
@@ -27,6 +28,7 @@ class Light:
     misses: list[Miss] = field(default_factory=list)
     contents: Contents = field(default_factory=Contents)
     sources: dict[str, Source] = field(default_factory=dict)
+    solution: PlateSolution | None = None
     recipe: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
 

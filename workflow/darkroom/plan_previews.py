@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from darkroom.frames import Frame
 from darkroom.matching import Master
 from darkroom.plan_lights import Light
+from darkroom.plan_stacks import Stack
 from darkroom.setups import make_slug, tell_apart
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Preview:
-    """The preview of a light or master, beside it."""
+    """The preview of a light, stack or master, beside it."""
 
-    of: Light | Master
+    of: Light | Stack | Master
     recipe: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
 
@@ -34,12 +35,12 @@ class Preview:
     @property
     def frame(self) -> Frame:
         """The frame, or one of the frames, that it shows."""
-        return self.of.frame if isinstance(self.of, Light) else self.of.frames[0]
+        return self.of.frames[0] if isinstance(self.of, Master) else self.of.frame
 
     @property
     def group(self) -> tuple[str, str, str, str]:
-        """Night, setup, filter and exposure: the previews of lights that one batch may hold."""
-        assert isinstance(self.of, Light), "masters are looked at one by one"
+        """Night, setup, filter and exposure: the previews of lights or stacks that one batch may hold."""
+        assert not isinstance(self.of, Master), "masters are looked at one by one"
         return self.of.group
 
 
@@ -63,6 +64,7 @@ class NightPage:
     masters: list[Master]
     failed: list[Master]
     frames: list[Frame]
+    stacks: list[Stack] = field(default_factory=list)
     previews: list[Preview] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -100,8 +102,8 @@ def name_preview(product: str) -> str:
 
 
 def plan_previews(plan: Plan) -> list[Preview]:
-    """Return the previews of all lights and masters that a run makes."""
-    of: list[Light | Master] = [*plan.wanted_masters, *plan.made]
+    """Return the previews of all lights, stacks and masters that a run makes."""
+    of: list[Light | Stack | Master] = [*plan.wanted_masters, *plan.made, *plan.stacks]
     return [Preview(one) for one in of]
 
 
@@ -145,7 +147,8 @@ def plan_night_pages(plan: Plan, shown: list[Frame]) -> list[NightPage]:
         failed = [master for master in plan.failed if master.night == night]
         made = [light for light in lights[night] if not light.misses]
         page = NightPage(night, lights[night], masters, failed, frames[night])
-        page.previews = [previews[id(one)] for one in [*masters, *made] if id(one) in previews]
+        page.stacks = [stack for stack in plan.stacks if stack.night == night]
+        page.previews = [previews[id(one)] for one in [*masters, *made, *page.stacks] if id(one) in previews]
         shown_here = {id(one) for one in [*masters, *made]}
         page.pairs = [pair for pair in plan.pairs if id(pair.of) in shown_here]
         pages.append(page)

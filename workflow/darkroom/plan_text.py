@@ -15,6 +15,8 @@ from darkroom.night_choice import name_nights
 from darkroom.plan import Plan
 from darkroom.plan_lights import Light
 from darkroom.plan_nights import list_shown_frames
+from darkroom.plan_stacks import Stack
+from darkroom.plan_table import list_matches
 from darkroom.setups import describe_setups
 from darkroom.texts import make_printable
 
@@ -47,6 +49,10 @@ def describe_plan(plan: Plan, reasons: dict[str, str]) -> str:
             if alike not in told:
                 told[alike] = list(_describe_making(light))
             lines += [_name_light(light), *told[alike]]
+    if plan.stacks:
+        lines += ["", "STACKS"]
+        for folder, stacks in _by_folder(plan.stacks, lambda stack: f"{stack.night}/{stack.setup}"):
+            lines += [folder, *map(_describe_stack, stacks)]
     for title, said in (("LEFT OUT", list_problems(plan, most=10**9)), ("NOTES", list_notes(plan, most=10**9))):
         if said:
             lines += ["", title] + [f"  {line}" for line in said]
@@ -54,58 +60,6 @@ def describe_plan(plan: Plan, reasons: dict[str, str]) -> str:
     lines += ["", "TO BE MADE" if stale else "TO BE MADE: nothing, all that can be made is up to date"]
     lines += [f"  {path}: {reason}" for path, reason in sorted(stale.items())]
     return "\n".join(lines) + "\n"
-
-
-def plan_rows(plan: Plan, reasons: dict[str, str]) -> tuple[list[str], Iterator[dict[str, Any]]]:
-    """Return the columns and rows of plan.csv: one row a master or light."""
-    columns = [
-        "product",
-        "kind",
-        "night",
-        "setup",
-        "filter",
-        "exposure",
-        "frames",
-        "bias",
-        "dark",
-        "dark_scale",
-    ]
-    columns += ["flat", "why", "runners_up", "missing", "stale"]
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for master in plan.masters:
-            row: dict[str, Any] = {
-                "product": master.path,
-                "kind": f"master {master.kind}",
-                "night": master.night,
-            }
-            row |= {"setup": master.setup, "filter": master.filter, "exposure": master.exposure}
-            row |= {"frames": " ".join(make_printable(frame.name) for frame in master.frames)}
-            row |= {"bias": master.bias.master.path if master.bias else ""}
-            row |= {"dark": " ".join(sorted({match.master.path for match in master.darks}))}
-            yield row | {"stale": reasons.get(master.path, "not needed")}
-        said: dict[tuple[int, ...], dict[str, Any]] = {}
-        for light in plan.lights:
-            frame = light.frame
-            alike = id(light.bias), id(light.dark), id(light.flat)
-            if alike not in said:
-                said[alike] = _tabulate_matches(light)
-            row = {"product": light.path, "kind": "light", "night": frame.night, "setup": frame.setup}
-            row |= {"filter": frame.filter, "exposure": frame.exposure, "frames": make_printable(frame.name)}
-            row |= {"missing": " | ".join(map(str, light.misses)), "stale": reasons.get(light.path, "")}
-            yield row | said[alike]
-
-    return columns, rows()
-
-
-def _tabulate_matches(light: Light) -> dict[str, Any]:
-    """Return the columns of plan.csv that say what a light gets."""
-    matches = _named_matches(light)
-    row: dict[str, Any] = {kind: match.master.path for kind, match in matches}
-    row["dark_scale"] = light.dark.scale if light.dark else None
-    row["why"] = "; ".join(f"{kind}: {match.why}" for kind, match in matches)
-    row["runners_up"] = "; ".join(f"{kind}: {other}" for kind, match in matches for other in match.runners_up)
-    return row
 
 
 def list_problems(plan: Plan, most: int = MOST_NAMED) -> list[str]:
@@ -220,10 +174,15 @@ def _name_light(light: Light) -> str:
     return f"  {make_printable(frame.name)}: {what}"
 
 
+def _describe_stack(stack: Stack) -> str:
+    names = [make_printable(light.frame.name) for light in stack.lights]
+    return f"  {stack.path.rsplit('/', 1)[-1]}: {len(names)} lights ({names[0]} ... {names[-1]})"
+
+
 def _describe_making(light: Light) -> Iterator[str]:
     """Yield what a light gets and becomes, or what it lacks."""
     yield from (f"    SKIPPED: {replace(miss, where='')}" for miss in light.misses)
-    for kind, match in _named_matches(light):
+    for kind, match in list_matches(light):
         yield f"    {kind}: {_file(match.master, light.frame.night)} ({match.why})"
         yield from (f"      rather than {other}" for other in match.runners_up)
     if light.dark and light.dark.master.holds_bias:
@@ -239,10 +198,6 @@ def _say_sources(sources: dict[str, Source]) -> str:
 def _file(master: Master, night: str | None = None) -> str:
     """Return a master's file name, with its folder where that is not the night's own."""
     return master.path.rsplit("/", 1)[-1] if night in (None, master.night) else master.path
-
-
-def _named_matches(light: Light) -> list[tuple[str, Match]]:
-    return [(kind, match) for kind in ("bias", "dark", "flat") if (match := getattr(light, kind))]
 
 
 def _by_master(matches: list[Match]) -> list[list[Match]]:

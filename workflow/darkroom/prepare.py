@@ -18,10 +18,12 @@ from darkroom.links import UNSAFE, is_unsafe, link_awkward
 from darkroom.picture_recipes import list_known_figures, write_picture_recipes
 from darkroom.plan import Plan, make_plan
 from darkroom.plan_nights import list_shown_frames
-from darkroom.plan_text import describe_plan, list_notes, list_problems, plan_rows
+from darkroom.plan_table import plan_rows
+from darkroom.plan_text import describe_plan, list_notes, list_problems
 from darkroom.prepared import CACHE, Job, PlanError, Prepared
 from darkroom.recipes import write_recipes
 from darkroom.settings import check_settings
+from darkroom.solving.tools import find_tools
 from darkroom.staleness import Products
 from darkroom.stamps import read_json
 from darkroom.texts import make_printable
@@ -54,7 +56,10 @@ def prepare(config: dict[str, Any], submits: bool = False) -> Prepared:
     if not any(frame.kind in ("bias", "dark", "flat", "light") and not frame.problem for frame in frames):
         raise PlanError("\n".join(_say_nothing_usable(settings["raw"], frames)))
     findings = Findings(results, settings)
-    plan = make_plan(frames, settings, findings.judge)
+    tools = find_tools(settings["solve"]) if settings["solve"]["use"] else None
+    settings["solve"]["tools"] = tools.recipe if tools else {}
+    plan = make_plan(frames, settings, findings.judge, solves=tools is not None and not tools.problem)
+    plan.remarks += [f"solve: {tools.problem}"] if tools and tools.problem else []
     write_recipes(plan, settings)
     stamps = read_json(results / CACHE / "stamps.json")
     known = dict(stamps)
@@ -93,6 +98,7 @@ def prepare(config: dict[str, Any], submits: bool = False) -> Prepared:
         summary=_summarise(plan, reasons),
         title=settings["report"]["title"],
         stretch=settings["previews"]["stretch"],
+        solve={key: settings["solve"][key] for key in ("solver", "indexes", "catalogue", "time_limit")},
     )
 
 
@@ -197,6 +203,7 @@ def _remark(plan: Plan, raw: list[Path], products: Products, settings: dict[str,
     ]
     planned = {master.path for master in [*plan.masters, *plan.failed]}
     planned |= {item.path for item in plan.made} | {item.path for item in plan.bad_pixels}
+    planned |= {stack.path for stack in plan.stacks}
     leftovers = products.find_leftovers(planned, plan.nights)
     if leftovers:
         more = f" and {len(leftovers) - 3} more" if len(leftovers) > 3 else ""
@@ -221,6 +228,7 @@ def _summarise(plan: Plan, reasons: dict[str, str]) -> dict[str, Any]:
         "nights": len({frame.night for frame in targets}),
         "setups": len({frame.setup for frame in targets}),
         "masters": len(plan.wanted_masters),
+        "stacks": [stack.path for stack in plan.stacks],
         "lights": len(plan.made),
         "skipped": len(plan.skipped),
         "stale_lights": sum(bool(reasons[light.path]) for light in plan.made),

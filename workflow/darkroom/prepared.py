@@ -90,7 +90,8 @@ class Prepared:
 
     ``targets`` and ``due`` name one product of each job, since a job makes all of its own: of everything that belongs
     to a whole run, and of what is not up to date. ``failed`` are masters that failed their certification, and
-    ``if_failed`` what the settings do with them; ``cosmic_rays`` whether lights are searched for them.
+    ``if_failed`` what the settings do with them; ``cosmic_rays`` whether lights are searched for them; ``solve`` is
+    where a plate solver finds its catalogues here, which no recipe tells.
     """
 
     results: str
@@ -107,11 +108,17 @@ class Prepared:
     summary: dict[str, Any]
     title: str
     stretch: str
+    solve: dict[str, Any]
 
     @property
     def batches(self) -> list[Job]:
         """The jobs that make lights."""
         return [job for job in self.jobs.values() if job.kind == "calibrate_lights"]
+
+    @property
+    def solution_batches(self) -> list[Job]:
+        """The jobs that solve lights."""
+        return [job for job in self.jobs.values() if job.kind == "solve_lights"]
 
     @property
     def preview_batches(self) -> list[Job]:

@@ -2,83 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from darkroom.mosaics import SIDE, find_mosaic
+from darkroom.mosaics import SIDE
 from darkroom.pictures import join_pictures, scale_picture
 from darkroom.pixel_statistics import describe_pixels
 from darkroom.prepared_images import prepare_image
-from darkroom.problems import JobProblem
+from darkroom.product_files import Product
 from darkroom.raw_images import RawImage
 from darkroom.sky_measures import find_green, measure_light
-from darkroom.stamps import TABLE, read_stamp
 from darkroom.stretch import find_stretch, sample_finite, shrink, shrink_mosaic, stretch_image
 from darkroom.texts import make_printable
 
-COLOURED = ("light", "flat")  # kinds of frames that saw light
-
 Image = NDArray[np.floating[Any]]
 Levels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False)
-class Product:
-    """A light or master as its file holds it: arrays of shape (rows, columns), mapped and not read.
-
-    ``mosaic`` is in the order of its pixels, None of a monochrome camera and of what saw no light.
-    """
-
-    header: fits.Header
-    recipe: dict[str, Any]
-    data: Image
-    uncertainty: Image | None
-    mask: NDArray[np.uint8] | None
-
-    @property
-    def mosaic(self) -> str | None:
-        """The colours of the first two pixels of the first two rows."""
-        return find_mosaic(self.recipe) if self.recipe["kind"] in COLOURED and min(self.data.shape) >= SIDE else None
-
-    @property
-    def unit(self) -> str:
-        """What its numbers are."""
-        return str(self.header.get("BUNIT") or "")
-
-
-def read_product(path: str, digest: str | None = None) -> Product:
-    """Return a light or master; if a digest is told, that of this recipe.
-
-    Raises
-    ------
-    JobProblem
-        If it is gone, damaged or made by another recipe.
-    """
-    try:
-        stamp = read_stamp(Path(path))
-        if stamp is None:
-            raise ValueError("it is not whole, or no product of Darkroom")
-        if digest not in (None, stamp):
-            raise JobProblem(f"{path}: made by another recipe than the plan's; run snakemake again")
-        with fits.open(path, memmap=True) as hdus:
-            if hdus[0].header["NAXIS"] != 2:
-                raise ValueError("it holds no image")
-            return Product(
-                hdus[0].header,
-                json.loads(str(hdus[TABLE].data["json"][0])),
-                hdus[0].data,
-                hdus["UNCERT"].data if "UNCERT" in hdus else None,
-                hdus["MASK"].data if "MASK" in hdus else None,
-            )
-    except (OSError, TypeError, ValueError, LookupError, AttributeError, fits.VerifyError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise JobProblem(f"{path}: cannot be shown ({reason}); delete it and run again") from None
 
 
 def preview_light(product: Product, settings: dict[str, Any]) -> tuple[Levels, Levels, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,12 @@ Image = NDArray[np.floating[Any]]
 
 def write_product(
     path: str,
-    image: Image,
+    image: Image | None,
     header: fits.Header,
     recipe: dict[str, Any],
     variance: Image | None = None,
     mask: NDArray[np.uint8] | None = None,
+    more: Sequence[fits.ImageHDU | fits.BinTableHDU] = (),
 ) -> None:
     """Write an image as float32 (or bytes) with error bars, quality plane, recipe and checksums; whole or not at all.
 
@@ -37,16 +38,20 @@ def write_product(
     Parameters
     ----------
     image, variance : arrays, shape (rows, columns)
+        No image is a file that tells why there is none.
         The variance in the image's unit squared; its root goes to the extension UNCERT, as CCDData reads it.
     mask : array of uint8, shape (rows, columns)
         The bits of `darkroom.quality`, for the extension MASK.
+    more : sequence of HDU
+        Extensions of its own that a kind of product has, for the place before the recipe.
 
     Raises
     ------
     JobProblem
         If the file cannot be written.
     """
-    planes: list[Any] = [fits.PrimaryHDU(_as_stored(image), header=stamp_header(header, recipe))]
+    pixels = None if image is None else _as_stored(image)
+    planes: list[Any] = [fits.PrimaryHDU(pixels, header=stamp_header(header, recipe))]
     if variance is not None:
         planes.append(fits.ImageHDU(_as_stored(np.sqrt(variance, dtype=np.float32)), name="UNCERT"))
         planes[-1].header["UTYPE"] = ("StdDevUncertainty", "one standard deviation")
@@ -54,7 +59,7 @@ def write_product(
     if mask is not None:
         planes.append(fits.ImageHDU(mask, name="MASK"))
         describe_bits(planes[-1].header)
-    hdus = fits.HDUList([*planes, _tabulate_recipe(recipe)])
+    hdus = fits.HDUList([*planes, *more, _tabulate_recipe(recipe)])
     for hdu in hdus:
         hdu.add_datasum(when="data unit checksum")
         hdu.add_checksum(when="HDU checksum", override_datasum=True)

@@ -39,7 +39,8 @@ LIVE_EVENTS = (LogEvent.JOB_INFO, LogEvent.GROUP_INFO, LogEvent.RESOURCES_INFO)
 SUBMITTED = re.compile(r"Submitted (group |array )?job |Job \S+ has been submitted ")
 # How it says that no more jobs begin, and that those that ran have ended or are ended.
 ENDS = ("Exiting because a job execution failed", "Shutting down, ", "Terminating processes on user request")
-BATCHES = ("calibrate_lights", "preview_lights")  # how the rules of batches begin, of which there may be thousands
+# How the rules of batches begin, of which there may be thousands.
+BATCHES = ("solve_lights", "calibrate_lights", "preview_lights")
 
 
 def warn(nights: Prepared, stream: TextIO | None = None) -> None:

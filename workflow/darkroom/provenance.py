@@ -23,7 +23,8 @@ def stamp_header(header: fits.Header, recipe: dict[str, Any]) -> fits.Header:
     """Return the header with the recipe's digest, what was applied, and the night."""
     header = header.copy()
     header[STAMP] = (digest_recipe(recipe), "digest of RECIPE")
-    header["CALSTAT"] = (_list_steps(recipe), "Overscan Trim Bias Dark Flat Cosmics")
+    if "frames" in recipe:  # a stack has what its lights agree on
+        header["CALSTAT"] = (_list_steps(recipe), "Overscan Trim Bias Dark Flat Cosmics")
     header["NIGHT"] = (recipe["night"], "date of the evening at the site")
     header["SETUP"] = recipe["setup"]
     for kind in ("bias", "dark", "flat"):
@@ -42,7 +43,7 @@ def stamp_header(header: fits.Header, recipe: dict[str, Any]) -> fits.Header:
 
 def _masters_applied(recipe: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     """Return the masters of a kind that went into a product, each once; flats may have a dark for each frame."""
-    uses = [recipe.get(kind), *(frame.get(kind) for frame in recipe["frames"])]
+    uses = [recipe.get(kind), *(frame.get(kind) for frame in recipe.get("frames", []))]
     return list({used["path"]: used for used in uses if used}.values())[:9]
 
 

@@ -6,38 +6,29 @@ code and the versions of the libraries that make the numbers; never a path of th
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 from darkroom.certificates import Certificate
-from darkroom.fingerprints import fingerprint_script
-from darkroom.frames import Frame
 from darkroom.matching import Master, Match
 from darkroom.measurements import Measurement, Source
 from darkroom.plan import BadPixels, Plan
 from darkroom.plan_lights import Light
+from darkroom.plan_stacks import PlateSolution, Stack
+from darkroom.recipe_parts import combine_settings, describe_frame, describe_tools, overscan_settings
 from darkroom.stamps import digest_recipe
 
-SCRIPTS = {
-    "bias": "make_master_bias.py",
-    "dark": "make_master_dark.py",
-    "flat": "make_master_flat.py",
-    "light": "calibrate_lights.py",
-    "gain": "measure_detector.py",
-    "read_noise": "measure_detector.py",
-    "certificate": "certify_master.py",
-    "bad_pixels": "collect_bad_pixels.py",
-}
-LIBRARIES = ("astropy", "ccdproc", "numpy", "scipy")
 LIGHT_SETTINGS = ("unit", "uncertainty", "mask", "masked", "saturation_grow", "saturation_bleed", "repair_columns")
-Item = Measurement | Master | Certificate | Light | BadPixels
+# What a plate is solved by whatever becomes of the light.
+SOLVED_WITH = {"unit": "adu", "uncertainty": False, "mask": True, "masked": "keep", "cosmic_rays": None}
+SOLVE_SETTINGS = ("scale", "position", "radius", "time_limit", "distortion", "tools")
+STACK_SETTINGS = ("canvas", "weights", "sigma", "min_flux", "max_fwhm", "max_elongation")
+Item = Measurement | Master | Certificate | BadPixels | PlateSolution | Light | Stack
 
 
 def write_recipes(plan: Plan, settings: dict[str, Any]) -> None:
     """Give everything in the plan its recipe and digest."""
     items: list[Item] = [*plan.measurements.all, *plan.masters, *plan.certificates.values(), *plan.bad_pixels]
-    for item in [*items, *plan.made]:
+    for item in [*items, *plan.solutions, *plan.made, *plan.stacks]:
         write_recipe(item, settings)
 
 
@@ -53,8 +44,12 @@ def write_recipe(item: Item, settings: dict[str, Any]) -> str:
                 item.recipe = _describe_certificate(item, settings)
             case BadPixels():
                 item.recipe = _describe_bad_pixels(item, settings)
+            case PlateSolution():
+                item.recipe = _describe_solution(item, settings)
             case Light():
                 item.recipe = _describe_light(item, settings)
+            case Stack():
+                item.recipe = _describe_stack(item, settings)
         item.digest = digest_recipe(item.recipe)
     return item.digest
 
@@ -75,13 +70,13 @@ def _describe_measurement(measurement: Measurement, settings: dict[str, Any]) ->
         "frames": frames,
         "settings": {"overscan": overscan_settings(first, settings)}
         | (for_flats if measurement.quantity == "gain" else {}),
-        **_describe_tools(measurement.quantity, first, settings),
+        **describe_tools(measurement.quantity, first, settings),
     }
 
 
 def _describe_master(master: Master, settings: dict[str, Any]) -> dict[str, Any]:
     rules = settings[master.kind]
-    chosen = {"combine": _combine_settings(rules["combine"])}
+    chosen = {"combine": combine_settings(rules["combine"])}
     if master.kind == "flat":
         chosen |= {key: rules[key] for key in ("scale", "normalise", "min_counts", "max_counts")}
     elif master.kind == "dark":
@@ -103,7 +98,7 @@ def _describe_master(master: Master, settings: dict[str, Any]) -> dict[str, Any]
         "frames": frames,
         "bias": refer_to(master.bias.master, settings) if master.bias else None,
         "settings": chosen | {"overscan": overscan_settings(master.frames[0], settings)},
-        **_describe_tools(master.kind, master.frames[0], settings),
+        **describe_tools(master.kind, master.frames[0], settings),
     }
 
 
@@ -126,7 +121,7 @@ def _describe_certificate(certificate: Certificate, settings: dict[str, Any]) ->
         "detector": _describe_sources(certificate.sources, settings),
         "frames": master.recipe["frames"],
         "settings": limits,
-        **_describe_tools("certificate", master.frames[0], settings),
+        **describe_tools("certificate", master.frames[0], settings),
     }
 
 
@@ -136,11 +131,38 @@ def _describe_bad_pixels(found: BadPixels, settings: dict[str, Any]) -> dict[str
         "frames": [],
         "masters": [refer_to(master, settings) for master in found.masters],
         "settings": {"overscan": None},
-        **_describe_tools("bad_pixels", found.masters[0].frames[0], settings),
+        **describe_tools("bad_pixels", found.masters[0].frames[0], settings),
+    }
+
+
+def _describe_solution(solution: PlateSolution, settings: dict[str, Any]) -> dict[str, Any]:
+    light = _describe_calibration(solution.light, settings)
+    return {
+        **light,
+        "product": solution.path,
+        "kind": "solution",
+        "settings": light["settings"] | SOLVED_WITH,
+        "solve": {key: settings["solve"][key] for key in SOLVE_SETTINGS},
+        "headers": {key: settings["headers"][key] for key in ("dialect", "cards")},
+        **describe_tools("solution", solution.light.frame, settings),
     }
 
 
 def _describe_light(light: Light, settings: dict[str, Any]) -> dict[str, Any]:
+    solution = {"solution": refer_to(light.solution, settings)} if light.solution else {}
+    return _describe_calibration(light, settings) | solution
+
+
+def _describe_stack(stack: Stack, settings: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **_describe_place(stack, "stack"),
+        "lights": [refer_to(light, settings) for light in stack.lights],
+        "settings": {key: settings["stacks"][key] for key in STACK_SETTINGS},
+        **describe_tools("stack", stack.frame, settings),
+    }
+
+
+def _describe_calibration(light: Light, settings: dict[str, Any]) -> dict[str, Any]:
     frame, rules = light.frame, settings["lights"]
     chosen = {key: rules[key] for key in LIGHT_SETTINGS}
     return {
@@ -159,21 +181,13 @@ def _describe_light(light: Light, settings: dict[str, Any]) -> dict[str, Any]:
             "flat_minimum": settings["flat"]["minimum"] if light.flat else None,
             "cosmic_rays": rules["cosmic_rays"] if rules["cosmic_rays"]["use"] else None,
         },
-        **_describe_tools("light", frame, settings),
+        **describe_tools("light", frame, settings),
     }
 
 
 def _describe_place(item: Item, kind: str) -> dict[str, Any]:
     of: Any = item.frame if isinstance(item, Light) else item.master if isinstance(item, Certificate) else item
     return {"product": item.path, "kind": kind, "night": of.night, "setup": of.setup}
-
-
-def describe_frame(frame: Frame) -> dict[str, Any]:
-    """Return what a product depends on of a raw frame; the name without its folder, which may move."""
-    name = frame.name.rsplit("/", 1)[-1]
-    known: dict[str, Any] = {"name": name, "digest": frame.digest, "start": frame.start, "exposure": frame.exposure}
-    known |= {"temperature": frame.temperature}
-    return known | {key: value for key, value in (("image", frame.image), ("fixes", frame.fixes)) if value}
 
 
 def _describe_sources(sources: dict[str, Source], settings: dict[str, Any]) -> dict[str, Any]:
@@ -188,7 +202,7 @@ def _describe_sources(sources: dict[str, Source], settings: dict[str, Any]) -> d
     }
 
 
-def refer_to(item: Measurement | Master, settings: dict[str, Any]) -> dict[str, Any]:
+def refer_to(item: Item, settings: dict[str, Any]) -> dict[str, Any]:
     """Return what another recipe says of an item that it builds on."""
     return {"path": item.path, "digest": write_recipe(item, settings)}
 
@@ -197,37 +211,3 @@ def _describe_match(match: Match | None, settings: dict[str, Any]) -> dict[str, 
     if match is None:
         return None
     return {**refer_to(match.master, settings), "scale": match.scale}
-
-
-def _combine_settings(combine: dict[str, Any]) -> dict[str, Any]:
-    """Return only the settings that the chosen way of combining looks at."""
-    used = {"sigma": ("sigma",), "minmax": ("low", "high"), "none": ()}[combine["reject"]]
-    return {key: combine[key] for key in ("method", "reject", *used)}
-
-
-def overscan_settings(frame: Frame, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what is done about a frame's overscan, with its sections; None where it has none."""
-    if not frame.overscan and not frame.trim and frame.strips is None:
-        return None
-    chosen: dict[str, Any] = {"section": frame.overscan, "trim": frame.trim}
-    if frame.overscan:
-        used = ("method",) if settings["overscan"]["method"] in ("median", "mean") else ("method", "order", "sigma")
-        chosen |= {key: settings["overscan"][key] for key in used}
-    if frame.strips is not None and frame.image:
-        parts = zip(frame.strips, frame.image["amplifiers"], strict=True)
-        chosen["amplifiers"] = [{"section": strip, "trim": part["data"]} for strip, part in parts]
-    return chosen
-
-
-def _describe_tools(kind: str, frame: Frame, settings: dict[str, Any]) -> dict[str, Any]:
-    libraries = list(LIBRARIES)
-    if kind in ("dark", "flat") or (kind == "light" and settings["lights"]["cosmic_rays"]["use"]):
-        libraries.append("astroscrappy")  # its filter finds bad pixels, too
-    tools: dict[str, Any] = {"code": fingerprint_script(SCRIPTS[kind]), "versions": find_versions(tuple(libraries))}
-    return tools | ({"mosaic": frame.mosaic} if frame.mosaic else {})
-
-
-@cache
-def find_versions(libraries: tuple[str, ...]) -> dict[str, str]:
-    """Return the versions of libraries that are installed."""
-    return {library: version(library) for library in libraries}

@@ -16,7 +16,9 @@ PLANES = {
     "make_master_flat": 14,
     "certify_master": 8,
     "collect_bad_pixels": 3,
+    "solve_lights": 20,
     "calibrate_lights": 15,
+    "stack_lights": 14,
     "preview_lights": 6,
     "preview_master": 6,
     "compare_pair": 8,
@@ -26,6 +28,7 @@ PLANES = {
 DRAWING = 250  # MB more, of the libraries that draw pages
 PICTURE = 1.0  # MB that a page holds of each light and master
 COSMIC_RAYS = 14  # planes more, to look for hits
+STACKING = 700  # MB of the bands of all lights that are stacked
 SAMPLE = 3.5  # MB of each frame that a certificate looks at
 THREAD = 50  # MB for the bands of all frames that a thread combines
 COMBINING = {"make_master_bias", "make_master_dark", "make_master_flat", "certify_master"}
@@ -33,6 +36,7 @@ SETTING_OUT = 5  # minutes; a node under load, a file system that is slow to wak
 # Seconds for a megapixel of each frame, many times what a quiet machine takes.
 SECONDS_LIGHT = 1.0
 SECONDS_OTHERS = 0.2
+SECONDS_STACK = 5.0
 SECONDS_COSMIC_RAYS = 5.0
 WORK = 2**26  # pixels of raw frames that are worth a thread of their own
 MOST_THREADS = 8
@@ -45,17 +49,19 @@ def estimate_memory_mb(job: Job, threads: int, cosmic_rays: bool, submitted: boo
     planes = PLANES[job.kind] + (COSMIC_RAYS if cosmic_rays and job.kind == "calibrate_lights" else 0)
     bands = THREAD * threads if job.kind in COMBINING else 0
     samples = min(SAMPLE, 12 * megapixels) * len(job.frames) if job.kind == "certify_master" else 0
+    stacked = STACKING if job.kind == "stack_lights" else 0
     pictures = DRAWING + PICTURE * len(job.needs) if job.kind in ("make_report", "make_trends") else 0
-    return ceil(start + 4 * megapixels * planes + bands + samples + pictures)
+    return ceil(start + 4 * megapixels * planes + bands + samples + stacked + pictures)
 
 
-def estimate_minutes(job: Job, cosmic_rays: bool) -> int:
-    """Return the minutes after which a job has gone astray."""
-    seconds = SECONDS_OTHERS
+def estimate_minutes(job: Job, cosmic_rays: bool, time_limit: float = 0.0) -> int:
+    """Return the minutes after which a job has gone astray; solving a light may take the ``time_limit`` in seconds."""
+    seconds = SECONDS_STACK if job.kind == "stack_lights" else SECONDS_OTHERS
     if job.kind == "calibrate_lights":
         seconds = SECONDS_LIGHT + (SECONDS_COSMIC_RAYS if cosmic_rays else 0)
     images = max(len(job.frames), len(job.products))
-    return SETTING_OUT + ceil(seconds * job.pixels / 1e6 * images / 60)
+    solving = time_limit * images if job.kind == "solve_lights" else 0.0
+    return SETTING_OUT + ceil((seconds * job.pixels / 1e6 * images + solving) / 60)
 
 
 def count_threads(job: Job, alike: int, cores: int) -> int:

@@ -102,8 +102,12 @@ def _summarise(planned: Prepared, nights: Prepared, failed: bool, silent: list[s
         lines += [f"  failed: {line}" for line in _read_failures(planned)]
         lines += [f"  failed: {line}" for line in silent[:MOST_WARNINGS]]
         lines += [f"  ended: {nights.refusal}"] if nights.refusal else []
-    for folder in sorted({str((results / path).parent) for path in nights.lights})[:MOST_WARNINGS]:
-        lines.append(f"  lights: {folder}")
+    for what, paths in (("lights", nights.lights), ("stacks", counts["stacks"])):
+        for folder in sorted({str((results / path).parent) for path in paths})[:MOST_WARNINGS]:
+            lines.append(f"  {what}: {folder}")
+    told = [f"  {line}" for path in counts["stacks"] for line in _read_left_out(results / path)]
+    lines += told[:MOST_WARNINGS]
+    lines += [f"  and {len(told) - MOST_WARNINGS} more such lines; see the page"] if told[MOST_WARNINGS:] else []
     pages = [page for page in counts["pages"] if not failed and (results / page).exists()]
     if len(pages) > MOST_WARNINGS:
         pages = [*pages[: MOST_WARNINGS - 1], pages[-1]]
@@ -113,13 +117,15 @@ def _summarise(planned: Prepared, nights: Prepared, failed: bool, silent: list[s
 
 
 def _read_left_out(product: Path) -> list[str]:
-    """Return which flat frames a master flat did without, from its header."""
+    """Return which flat frames a master flat did without, or lights a stack, from its header; or why there is none."""
     from astropy.io import fits
 
     try:
         header = fits.getheader(product)
     except OSError:  # gone, or damaged, and not needed for what was to be made
         return []
+    if problem := header.get("PROBLEM"):
+        return [f"{product.name}: no stack: {problem}"]
     texts: list[str] = []
     for line in map(str, header.get("HISTORY", [])):
         if line.startswith(("left out ", "settings ", "raw card: ")):

@@ -44,7 +44,8 @@ def show_unfinished(planned: Prepared, nights: Prepared, silent: Sequence[str] =
                 problems = [*filter(None, [nights.refusal]), *logs.list_problems([job.name, *job.needs]), *silent]
                 if not problems and unmade.intersection(job.needs):
                     problems = [ENDED]
-                lights = [light for light in recipe["night"]["lights"] if light["path"] in unmade]
+                told = recipe["night"]
+                lights = [light for light in [*told["lights"], *told["stacks"]] if light["path"] in unmade]
                 reasons = {light["path"]: logs.find_reason(light) or nights.refusal or UNSAID for light in lights}
                 night = gather_night(recipe, results, Unmade(unmade, problems, reasons))
                 page, table = job.products  # the page first: it loses the stamp that stands for both

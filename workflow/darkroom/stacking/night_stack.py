@@ -1,0 +1,97 @@
+"""The stack of a night: calibrated lights opened, registered, judged and put on top of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from darkroom.problems import JobProblem
+from darkroom.stacking.header_guess import guess_transform, read_coordinates
+from darkroom.stacking.judgement import Limits
+from darkroom.stacking.light_files import LightFile, open_light
+from darkroom.stacking.selection import Selection, select_lights
+from darkroom.stacking.stack_lights import Canvas, PlacedLight, Stack, choose_canvas, stack_lights
+from darkroom.stacking.stack_products import LEFT_OUT, describe_stack, tabulate_lights, write_no_stack, write_stack
+from darkroom.stacking.star_lists import StarList
+
+Lights = dict[str, tuple[LightFile, StarList]]
+
+
+def make_stack(paths: Sequence[str], recipe: dict[str, Any], output: str) -> list[str]:
+    """Stack lights as a recipe says, and write the stack; return a line on each light that was left out.
+
+    Where no two lights can be put on top of each other, what is written tells why, in place of a stack.
+
+    Raises
+    ------
+    JobProblem
+        If a light is gone, damaged or made by another recipe; if the stack cannot be written.
+    """
+    settings = recipe["settings"]
+    files = [open_light(path, wanted["digest"]) for path, wanted in zip(paths, recipe["lights"], strict=True)]
+    lights = {file.name: (file, file.find_stars()) for file in files}
+    try:
+        selection = _select(lights, settings)
+        if len(selection.used) < 2:
+            raise JobProblem("; ".join(f"{_short(name)} {why}" for name, why in selection.left_out.items()))
+    except JobProblem as problem:
+        reason = str(problem)
+        write_no_stack(output, reason, recipe, tabulate_lights(lights, None, {}, dict.fromkeys(lights, "no stack")))
+        return [f"no stack: {reason}"]
+    stack, canvas, level = _stack(lights, selection, settings)
+    used = [lights[name][0] for name in selection.used]
+    header = describe_stack(used, lights[selection.reference][0], stack, canvas, level)
+    said = [f"{LEFT_OUT}{_short(name)}: {why}" for name, why in selection.left_out.items()]
+    for line in said:
+        header.add_history(ascii(line)[1:-1])
+    weights = dict(zip(selection.used, map(float, stack.weights), strict=True))
+    write_stack(output, stack, header, recipe, tabulate_lights(lights, selection, weights, selection.left_out))
+    return said
+
+
+def _select(lights: Lights, settings: dict[str, Any]) -> Selection:
+    """Register lights and judge them."""
+    coordinates = {name: read_coordinates(file.header) for name, (file, _) in lights.items()}
+    guesses = {}
+    for name, (file, _) in lights.items():
+        for other in lights:
+            guess = guess_transform(coordinates[name], coordinates[other], file.shape) if other != name else None
+            if guess is not None:
+                guesses[name, other] = guess
+    return select_lights(
+        {name: stars for name, (_, stars) in lights.items()},
+        {name: file.seconds for name, (file, _) in lights.items()},
+        {name: file.start for name, (file, _) in lights.items()},
+        Limits(settings["min_flux"], settings["max_fwhm"], settings["max_elongation"]),
+        guesses,
+        {name for name, (file, _) in lights.items() if file.is_solved},
+    )
+
+
+def _stack(lights: Lights, selection: Selection, settings: dict[str, Any]) -> tuple[Stack, Canvas, float]:
+    """Return the stack of the lights that are used, its place on the reference, and the level of its sky."""
+    placed = []
+    for name, (registration, scale) in selection.used.items():
+        file, stars = lights[name]
+        placed.append(
+            PlacedLight(
+                file.make_reader(stars.noise),
+                file.shape,
+                registration.transform,
+                stars.level,
+                stars.noise,
+                scale.value,
+                file.seconds,
+                file.middle,
+                stars.fwhm,
+            )
+        )
+    reference, stars = lights[selection.reference]
+    canvas = choose_canvas(placed, reference.shape, settings["canvas"] == "whole")
+    stack = stack_lights(placed, canvas, settings["sigma"], settings["weights"])
+    stack.data += stars.level
+    return stack, canvas, stars.level
+
+
+def _short(name: str) -> str:
+    return name.rsplit("/", 1)[-1]
