@@ -117,7 +117,16 @@ def test_coordinates_that_are_wrong_do_no_harm(field, reference):
     assert miss(field, pointing, found.transform) < 0.05
 
 
-@pytest.mark.parametrize("cards", [{}, {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": 0.0}, {"CTYPE1": "X"}])
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {},
+        {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": 0.0},
+        {"CTYPE1": "X"},
+        {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 9.0, "CRVAL2": 9.0, "CD1_1": 1e-4, "CD2_2": 1e-4},
+    ],
+    ids=["none", "no scale", "no sky", "no reference pixel"],
+)
 def test_headers_without_coordinates_give_no_guess(cards):
     from astropy.io import fits
 

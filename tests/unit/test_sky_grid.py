@@ -9,7 +9,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from darkroom import sky_grid
-from darkroom.sky_grid import MARGIN, draw_grid, read_sky_cards
+from darkroom.sky_cards import read_sky_cards
+from darkroom.sky_grid import MARGIN, draw_grid
 
 SHAPE = (800, 1000)  # of the image
 DARK = np.zeros((205, 256), np.uint8)  # the picture

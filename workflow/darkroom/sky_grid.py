@@ -1,15 +1,12 @@
 """Sky grid: lines of right ascension and declination over a picture, where its header tells where it points.
 
-Headers are as astrometry programs and observers leave them. What a grid needs is copied out of them, number by number;
-what makes no sense gives no grid.
+Headers are as astrometry programs and observers leave them; what makes no sense gives no grid.
 """
 
 from __future__ import annotations
 
 import math
-import re
 import warnings
-from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,8 @@ from matplotlib.font_manager import FontProperties
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from darkroom.sky_cards import Cards, read_sky_cards
+
 matplotlib.rcdefaults()  # whatever the observer has set for plots of another kind
 
 DPI = 100
@@ -33,16 +32,8 @@ SMALLEST_SIDE = 96  # pixels of a picture that has room for labels
 SMALLEST, LARGEST = 1.0, 90 * 3600.0  # seconds of arc from corner to corner, of a field that gets a grid
 LINE = {"color": "white", "alpha": 0.45, "linewidth": 0.6}
 SHADE = 0.6  # how dark it is around lines and letters, which else were lost on what is white
-SYSTEMS = ("ICRS", "FK5", "FK4", "FK4-NO-E")
-# Pixels to the sky (FITS Standard 4.0, 8; SIP: Shupe et al. 2005), by numbers.
-_NUMBERS = re.compile(
-    r"CRVAL[12]|CRPIX[12]|CDELT[12]|CROTA[12]|(CD|PC)[12]_[12]|PV[12]_([0-9]|[123][0-9])"
-    r"|LONPOLE|LATPOLE|EQUINOX|[AB]_[0-9]_[0-9]"
-)
-HIGHEST_ORDER = 9  # of SIP
 
 Levels = NDArray[np.uint8]
-Cards = tuple[tuple[str, Any], ...]
 
 
 def draw_grid(levels: Levels, header: fits.Header, shown: tuple[int, int]) -> Levels:
@@ -65,45 +56,6 @@ def draw_grid(levels: Levels, header: fits.Header, shown: tuple[int, int]) -> Le
         return levels
     white, dark = (each if levels.ndim == 2 else each[..., None] for each in lines)
     return (levels * (255 - dark) // 255 * (255 - white) // 255 + white).astype(np.uint8)
-
-
-def read_sky_cards(header: fits.Header) -> Cards | None:
-    """Return the cards that tell where each pixel lies on the sky, checked; None if they do not."""
-    types = [_read(header, f"CTYPE{axis}") for axis in (1, 2)]
-    if not all(isinstance(each, str) and len(each) <= 12 for each in types):
-        return None
-    types = [each.strip().upper() for each in types]
-    if sorted(each[:4].rstrip("-") for each in types) != ["DEC", "RA"] or types[0][4:] != types[1][4:]:
-        return None
-    cards: dict[str, Any] = {"CTYPE1": types[0], "CTYPE2": types[1], "CUNIT1": "deg", "CUNIT2": "deg"}
-    for axis in (1, 2):
-        unit = _read(header, f"CUNIT{axis}")
-        if unit is not None and str(unit).strip().casefold() not in ("", "deg", "degree", "degrees"):
-            return None
-    for keyword in dict.fromkeys(header):
-        if _NUMBERS.fullmatch(keyword):
-            value = _read(header, keyword)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                return None
-            cards[keyword] = float(value)
-    system = _read(header, "RADESYS")
-    if isinstance(system, str) and system.strip().upper() in SYSTEMS:
-        cards["RADESYS"] = system.strip().upper()
-    if types[0].endswith("-SIP"):
-        for name in ("A_ORDER", "B_ORDER"):
-            order = _read(header, name)
-            if isinstance(order, bool) or not isinstance(order, int) or not 0 <= order <= HIGHEST_ORDER:
-                return None
-            cards[name] = order
-    if not {"CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2"} <= cards.keys():
-        return None
-    return tuple(sorted(cards.items()))
-
-
-def _read(header: fits.Header, keyword: str) -> Any:
-    with suppress(fits.VerifyError, ValueError):
-        return header.get(keyword)
-    return None
 
 
 @lru_cache(maxsize=8)

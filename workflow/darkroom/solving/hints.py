@@ -212,7 +212,7 @@ def _read_rough_wcs(header: Mapping[str, Any], shape: tuple[int, int]) -> _Rough
         return None
     from astropy.wcs import WCS
 
-    from darkroom.sky_grid import read_sky_cards
+    from darkroom.sky_cards import read_sky_cards
 
     if (cards := read_sky_cards(header)) is None:
         return None

@@ -6,9 +6,10 @@ import warnings
 
 import numpy as np
 from astropy.io import fits
-from astropy.wcs import WCS, FITSFixedWarning, NoConvergence
+from astropy.wcs import WCS, NoConvergence
 from astropy.wcs.utils import proj_plane_pixel_area
 
+from darkroom.sky_cards import read_sky_cards
 from darkroom.stacking.transforms import Transform, fit_transform
 
 POINTS = 9  # along each axis, at which the coordinates are compared
@@ -17,14 +18,15 @@ FARTHEST = 10.0  # frames' sides by which two images may be apart, and be worth 
 
 def read_coordinates(header: fits.Header) -> WCS | None:
     """Return the sky coordinates of an image; None where there are none, or none that can be."""
+    cards = read_sky_cards(header)
+    if cards is None:
+        return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FITSFixedWarning)
-            found = WCS(header, naxis=2)
-            if not found.has_celestial or not proj_plane_pixel_area(found) > 0:
-                return None
-            corner = found.all_pix2world([[0.0, 0.0]], 0)
-    except Exception:  # headers hold anything, and astropy and WCSLIB raise whatever comes of it
+            warnings.simplefilter("ignore")  # of headers that are nearly right
+            found = WCS(fits.Header(dict(cards)), fix=False)
+            corner = found.all_pix2world([[0.0, 0.0]], 0) if proj_plane_pixel_area(found) > 0 else np.nan
+    except Exception:  # whatever WCSLIB makes of such numbers
         return None
     return found if np.isfinite(corner).all() else None
 
