@@ -12,8 +12,9 @@ from astropy.io import fits
 
 from darkroom.solving.field_stars import find_field_stars
 from darkroom.solving.hints import Hints
-from darkroom.solving.solvers import find_solver, run_solver
+from darkroom.solving.solvers import run_solver
 from darkroom.solving.star_indexes import find_indexes, read_index_stars
+from darkroom.solving.tools import find_solver
 from tests.solver.fields import Camera, draw_field, make_heights
 
 RECORDED = Path(__file__).with_name("recorded")

@@ -9,6 +9,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from darkroom.dialects import list_sky_cards
 from darkroom.solving.child_programs import run_child
 from darkroom.solving.field_stars import find_field_stars
 from darkroom.solving.solve_light import UnsolvedLight, solve_light
@@ -20,7 +21,8 @@ from tests.solver.fields import Camera, draw_field, make_heights
 from tests.solver.install import find_obstacle
 
 pytestmark = [pytest.mark.extra, pytest.mark.skipif(bool(find_obstacle()), reason=find_obstacle())]
-HEADERS = {"cards": {}}
+CARDS = list_sky_cards("generic", {"cards": {}})
+OF_PANOPTES = list_sky_cards("pocs", {"cards": {}})
 CAMERAS = {
     "as it is": Camera(),
     "mirrored": Camera(ra=200, dec=-40, angle=250, mirrored=True),
@@ -61,7 +63,7 @@ def test_simulated_field_is_solved(name, known, tmp_path):
     header = fits.Header({"XPIXSZ": 4.0, "FOCALLEN": 4.0 / 1000 / camera.scale * 206264.806})
     if known == "scale and place":
         header["RA"], header["DEC"] = camera.ra + 0.3, camera.dec - 0.4
-    solution = solve_light(image, header, {"time_limit": 200}, HEADERS)
+    solution = solve_light(image, header, {"time_limit": 200}, CARDS)
     write_sky_cards(header, solution)
     inside = places[camera.find_inside(places, 2)]
     off = np.hypot(*(WCS(header).all_world2pix(inside, 0) - camera.project(inside)).T)
@@ -73,7 +75,7 @@ def test_simulated_field_is_solved(name, known, tmp_path):
 
 def test_field_of_which_nothing_is_known(tmp_path):
     image, _ = draw(CAMERAS["mirrored"], tmp_path)
-    solution = solve_light(image, fits.Header(), {"time_limit": 200}, HEADERS)
+    solution = solve_light(image, fits.Header(), {"time_limit": 200}, CARDS)
     assert solution.centre == pytest.approx((200, -40), abs=1e-3)
 
 
@@ -82,7 +84,7 @@ def test_same_light_has_the_same_cards(tmp_path):
     headers = []
     for _ in range(3):
         headers.append(fits.Header())
-        write_sky_cards(headers[-1], solve_light(image, headers[-1], {"scale": [5, 7], "position": [85, 1.5]}, HEADERS))
+        write_sky_cards(headers[-1], solve_light(image, headers[-1], {"scale": [5, 7], "position": [85, 1.5]}, CARDS))
     assert len({header.tostring() for header in headers}) == 1
 
 
@@ -90,10 +92,10 @@ def test_trimmed_and_binned_frames_have_the_same_places(tmp_path):
     camera = CAMERAS["as it is"]
     image, places = draw(camera, tmp_path)
     settings = {"position": [85, 1.5]}
-    trimmed = solve_light(image[40:860, 101:1150], fits.Header(), settings, HEADERS)
+    trimmed = solve_light(image[40:860, 101:1150], fits.Header(), settings, CARDS)
     binned = image.reshape(450, 2, 600, 2).sum(axis=(1, 3))
     header = fits.Header({"XPIXSZ": 4.0, "FOCALLEN": 4.0 / 1000 / 6.0 * 206264.806, "XBINNING": 2, "YBINNING": 2})
-    halved = solve_light(binned, header, settings, HEADERS)
+    halved = solve_light(binned, header, settings, CARDS)
     true = camera.project(places)
     inner = camera.find_inside(places, 150)
     x_y = trimmed.fit.make_wcs().all_world2pix(places[inner], 0) + np.array([101, 40])
@@ -108,7 +110,7 @@ def test_wrong_hints_cost_time_alone(tmp_path):
     camera = CAMERAS["as it is"]
     image, _ = draw(camera, tmp_path)
     header = fits.Header({"RA": 265.0, "DEC": -1.5, "XPIXSZ": 4.0, "FOCALLEN": 700.0})
-    assert solve_light(image, header, {"time_limit": 75}, HEADERS).centre == pytest.approx((85, 1.5), abs=1e-3)
+    assert solve_light(image, header, {"time_limit": 75}, CARDS).centre == pytest.approx((85, 1.5), abs=1e-3)
 
 
 def test_stars_of_no_sky_are_not_solved(tmp_path):
@@ -120,7 +122,7 @@ def test_stars_of_no_sky_are_not_solved(tmp_path):
     image = draw_field(camera, places, make_heights(200, 5))
     settings = {"scale": [5.5, 6.5], "position": [85, 1.5], "time_limit": 20}
     with pytest.raises(UnsolvedLight, match="not solved by astrometry"):
-        solve_light(image, fits.Header(), settings, HEADERS)
+        solve_light(image, fits.Header(), settings, CARDS)
 
 
 @pytest.mark.parametrize("name", ["as it is", "mirrored"])
@@ -135,7 +137,7 @@ def test_astap_solves_the_same(name, tmp_path):
         "scale": [5, 7],
         "position": [camera.ra, camera.dec - 0.2],
     }
-    solution = solve_light(image, fits.Header(), settings, HEADERS)
+    solution = solve_light(image, fits.Header(), settings, CARDS)
     inside = places[camera.find_inside(places, 2)]
     assert np.abs(solution.fit.make_wcs().all_world2pix(inside, 0) - camera.project(inside)).max() < 0.3
     assert solution.solver.startswith("ASTAP 20")
@@ -145,7 +147,7 @@ def test_astap_without_a_database(tmp_path):
     image, _ = draw(CAMERAS["as it is"], tmp_path)
     settings = {"scale": [5, 7], "solver": "ASTAP", "catalogue": str(tmp_path)}
     with pytest.raises(UnsolvedLight, match=r"ASTAP has no star database in .*hnsky\.org"):
-        solve_light(image, fits.Header(), settings, HEADERS)
+        solve_light(image, fits.Header(), settings, CARDS)
 
 
 def read_real(name, extension):
@@ -161,7 +163,7 @@ real = pytest.mark.skipif(not DATA.is_dir(), reason="the real frames are not on 
 def test_real_mosaic_is_solved():
     """PANOPTES: a Canon with a lens, 10 seconds of arc a pixel, by the place that its mount tells, 2 degrees off."""
     data, header = read_real("odd/dslr/unsolved.fits", 0)
-    solution = solve_light(data, header, {}, HEADERS, mosaic=True)
+    solution = solve_light(data, header, {}, OF_PANOPTES, mosaic=True)
     print(solution.text)
     assert solution.scale == pytest.approx(10.31, abs=0.01)
     assert solution.rms_pixels < 0.3
@@ -175,7 +177,7 @@ def test_real_solution_is_that_which_others_found(tmp_path):
     theirs = WCS(header)
     for card in [name for name in header if name.startswith(("CTYPE", "CRVAL"))]:
         del header[card]  # no hint of it
-    solution = solve_light(data, header, {}, HEADERS, mosaic=True)
+    solution = solve_light(data, header, {}, OF_PANOPTES, mosaic=True)
     middle = SkyCoord(*theirs.all_pix2world(349.5, 349.5, 0), unit="deg")
     apart = middle.separation(SkyCoord(*solution.centre, unit="deg")).arcsec
     corners = np.array([[0, 0], [699, 0], [0, 699], [699, 699.0]])
@@ -201,8 +203,8 @@ def test_real_solution_is_that_which_others_found(tmp_path):
 @real
 def test_real_trimmed_frame_has_the_same_places():
     data, header = read_real("odd/dslr/unsolved.fits", 0)
-    whole = solve_light(data, header, {}, HEADERS, mosaic=True).fit.make_wcs()
-    part = solve_light(data[60:680, 40:690], header, {}, HEADERS, mosaic=True).fit.make_wcs()
+    whole = solve_light(data, header, {}, OF_PANOPTES, mosaic=True).fit.make_wcs()
+    part = solve_light(data[60:680, 40:690], header, {}, OF_PANOPTES, mosaic=True).fit.make_wcs()
     grid = np.array([[x, y] for x in (50, 350, 680) for y in (70, 350, 670)], float)
     moved = part.all_world2pix(whole.all_pix2world(grid, 0), 0) + np.array([40, 60])
     assert np.abs(moved - grid).max() < 0.25
@@ -218,7 +220,7 @@ def test_narrow_fields_say_which_indexes_they_need(name, scales):
     data, header = read_real(name, 0)
     words = f"no star index for patterns .* install indexes of scale {scales}"
     with pytest.raises(UnsolvedLight, match=words) as problem:
-        solve_light(data, header, {"indexes": ["/usr/share/astrometry"]}, HEADERS)
+        solve_light(data, header, {"indexes": ["/usr/share/astrometry"]}, CARDS)
     print(problem.value)
 
 

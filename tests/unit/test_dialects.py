@@ -4,14 +4,14 @@ import pytest
 import yaml
 from astropy.io import fits
 
-from darkroom.dialects import DIALECTS, read_dialects
+from darkroom.dialects import DIALECTS, list_sky_cards, read_dialects
 from darkroom.headers import describe_header
 from darkroom.patterns import match_name, match_word
 from darkroom.values import read_card_name
 
 NO_OVERRIDES = {"cards": {}, "words": {}}
 KINDS = {"bias", "dark", "flat", "light"}
-PARTS = {"recognise", "cards", "mosaic", "derive", "unsaid", "processed", "words", "rules", "folders", "names"}
+PARTS = {"recognise", "cards", "sky", "mosaic", "derive", "unsaid", "processed", "words", "rules", "folders", "names"}
 # the cards of a Lick Nickel frame
 NICKEL = {"NAXIS1": 1056, "NAXIS2": 1024, "COVER": 32, "DATASEC": "[1:1024,1:1024]", "VERSION": "nickel_direct"}
 NICKEL |= {"DATE-BEG": "2015-05-23T07:00:01.31", "OBSTYPE": "OBJECT", "OBJECT": "M67", "EXPTIME": 60.0, "FILTNAM": "V"}
@@ -179,6 +179,8 @@ def test_every_dialect_is_whole_and_speaks_of_known_concepts_only():
         assert bool(dialect["recognise"]) is (name != "generic")
         assert set(dialect["cards"]) >= set(generic["cards"])
         assert set(dialect["words"]) == KINDS
+        assert set(dialect["sky"]) == set(generic["sky"])
+        assert len(dialect["sky"]["right_ascension"]) == len(dialect["sky"]["declination"]), "they are asked in pairs"
         assert set(dialect["derive"]) <= set(dialect["cards"])
         assert set(dialect["unsaid"]) <= {"any", *dialect["cards"]}
         assert {rule["kind"] for rule in dialect["rules"]} <= {*KINDS, "other"}
@@ -191,7 +193,55 @@ def test_every_dialect_is_whole_and_speaks_of_known_concepts_only():
 def test_concepts_of_the_settings_are_those_of_the_dialects():
     schema = yaml.safe_load((DIALECTS.parent / "schemas" / "config.schema.yaml").read_text())
     concepts = schema["properties"]["headers"]["properties"]["cards"]["propertyNames"]["enum"]
-    assert set(concepts) == set(read_dialects()["generic"]["cards"])
+    generic = read_dialects()["generic"]
+    assert sorted(concepts) == sorted([*generic["cards"], *generic["sky"]])
+
+
+class AskedCards(dict):
+    """A header that knows which cards it was asked for."""
+
+    def __init__(self, cards):
+        super().__init__(cards)
+        self.asked = set()
+
+    def get(self, keyword, default=None):
+        self.asked.add(keyword)
+        return super().get(keyword, default)
+
+
+@pytest.mark.parametrize("name", read_dialects())
+def test_frames_are_not_asked_for_what_only_solving_needs(name):
+    """They are read by the thousand."""
+    header = AskedCards({"FOCALLEN": 1000.0, "OBJECT": "M67"})
+    own = {"focal_length": ["MYFOCAL"], "right_ascension": ["MYRA"]}
+    known = describe_header(header, {"cards": own, "words": {}, "dialect": name})
+    assert known == describe_header({"OBJECT": "M67"}, NO_OVERRIDES | {"dialect": name})
+    dialect = read_dialects()[name]
+    others = {
+        keyword for names in dialect["cards"].values() for card in names for keyword in read_card_name(card).keywords
+    }
+    sky = {read_card_name(card).keyword for names in dialect["sky"].values() for card in names}
+    assert "OBJECT" in header.asked
+    assert header.asked.isdisjoint((sky | {"MYFOCAL", "MYRA"}) - others)
+
+
+def test_sky_cards_of_the_settings_come_first():
+    own = {"focal_length": ["TELFOCAL"], "pixel_size": ["CHIPPIX"]}
+    cards = list_sky_cards("generic", {"cards": own})
+    assert cards["focal_length"][:2] == ["TELFOCAL", "FOCALLEN"]
+    assert cards["pixel_size"][:2] == ["CHIPPIX", "XPIXSZ"]
+    assert cards["position"] == list_sky_cards("generic", {"cards": {}})["position"]
+    assert "CCDSUM#1" in cards["binning_x"]
+    assert list_sky_cards("eso", {"cards": {}})["focal_length"] == []
+
+
+def test_right_ascensions_go_with_their_declinations():
+    pairs = list_sky_cards("generic", {"cards": {}})["position"]
+    assert pairs[:3] == [["OBJCTRA", "OBJCTDEC"], ["RA", "DEC"], ["RA-MNT", "DEC-MNT"]]
+    both = {"right_ascension": ["MYRA"], "declination": ["MYDEC"]}
+    assert list_sky_cards("generic", {"cards": both})["position"] == [["MYRA", "MYDEC"], *pairs]
+    one = list_sky_cards("generic", {"cards": {"right_ascension": ["MYRA"]}})["position"]
+    assert one == [*(["MYRA", declination] for _, declination in pairs), *pairs]
 
 
 # What programs and observatories write: enough of the cards of a real frame to know it by, and what they mean.

@@ -18,7 +18,7 @@ FRAMES = (ROOT / "docs" / "frames.md").read_text()
 REPORT = (ROOT / "docs" / "report.md").read_text()
 IMAGES = ROOT / "docs" / "images"
 DESIGN = (ROOT / "docs" / "design.md").read_text()
-DIALECT_KEYS = {"recognise", "order", "cards", "words", "rules", "derive", "unsaid"}
+DIALECT_KEYS = {"recognise", "order", "cards", "sky", "words", "rules", "derive", "unsaid"}
 
 
 def list_examples():
@@ -50,6 +50,7 @@ def test_examples_are_accepted(example):
     generic = read_dialects()[GENERIC]
     assert set(example) == DIALECT_KEYS
     assert set(example["cards"]) | set(example["derive"]) <= set(generic["cards"])
+    assert set(example["sky"]) <= set(generic["sky"])
     assert set(example["words"]) <= set(generic["words"])
 
 

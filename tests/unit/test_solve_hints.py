@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from darkroom.dialects import list_sky_cards
 from darkroom.solving.hints import list_attempts, read_declination, read_hints, read_right_ascension
 from tests.unit.test_wcs_cards import PLAIN, solve, write_sky_cards
 
-HEADERS = {"cards": {}}
+CARDS = list_sky_cards("generic", {"cards": {}})
 SHAPE = (900, 1200)
 
 
@@ -15,7 +16,7 @@ def hint(cards, **settings):
     header = fits.Header()
     for name, value in cards.items():
         header[name] = value
-    return read_hints(header, SHAPE, settings, HEADERS)
+    return read_hints(header, SHAPE, settings, CARDS)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,8 @@ def test_declination(value, degrees):
         ({"XPIXSZ": 13.0, "FOCALLEN": 4010.7}, 0.66857),
         ({"XPIXSZ": 13.0, "FOCALLEN": (4.0107, "[m] focal length")}, 0.66857),
         ({"PIXSIZE1": 9.0, "FOCALLEN": 1000.0}, 1.85642),
+        ({"PIXSIZE1": (0.009, "[mm] pixel"), "FOCALLEN": (100.0, "[cm]")}, 1.85642),
+        ({"CCDXPIXE": (9e-6, "[m] Size of pixels in x."), "FOCALLEN": 1000.0}, 1.85642),
         ({"SECPIX": 0.4}, 0.4),
         ({"PIXSCALE": "1.26"}, 1.26),
         ({"SCALE": 2.1, "XPIXSZ": 13.0, "FOCALLEN": 4010.7}, 2.1),
@@ -78,9 +81,10 @@ def test_scale(cards, scale):
     assert high < 1.8 * low
 
 
-def test_size_of_binned_pixels_is_of_the_chip_or_of_the_frame():
+@pytest.mark.parametrize("binning", [{"XBINNING": 2}, {"CCDSUM": "2 2"}, {"BINNING": "2x2"}])
+def test_size_of_binned_pixels_is_of_the_chip_or_of_the_frame(binning):
     """MaxIm DL writes it after the binning, others before."""
-    low, high = hint({"XPIXSZ": 5.0, "FOCALLEN": 1000.0, "XBINNING": 2}).scale
+    low, high = hint({"XPIXSZ": 5.0, "FOCALLEN": 1000.0, **binning}).scale
     assert low < 1.03132 < high
     assert low < 2.06265 < high
 
@@ -117,7 +121,7 @@ def test_rough_wcs_tells_both_of_the_middle():
     header = fits.Header()
     write_sky_cards(header, solve(PLAIN))
     header["OBJCTRA"], header["OBJCTDEC"], header["SECPIX"] = "1 0 0", "1 0 0", 3.0
-    hints = read_hints(header, SHAPE, {}, HEADERS)
+    hints = read_hints(header, SHAPE, {}, CARDS)
     assert hints.position == pytest.approx((85.0, 1.5), abs=0.01)
     assert hints.scale[0] < 6.0 < hints.scale[1]
 
@@ -153,6 +157,21 @@ def test_what_headers_tell_is_given_up_one_by_one():
 
 def test_cards_of_the_settings_come_first():
     header = fits.Header({"MYSCALE": 3.0, "SECPIX": 9.0})
-    low, high = read_hints(header, SHAPE, {}, {"cards": {"pixel_scale": ["MYSCALE"]}}).scale
+    cards = list_sky_cards("generic", {"cards": {"pixel_scale": ["MYSCALE"]}})
+    low, high = read_hints(header, SHAPE, {}, cards).scale
     assert low < 3 < high < 9
     assert np.isfinite([low, high]).all()
+
+
+def test_one_card_of_a_place_may_be_named():
+    cards = list_sky_cards("generic", {"cards": {"right_ascension": ["MYRA"]}})
+    header = fits.Header({"MYRA": 85.0, "DEC": 1.5, "OBJCTRA": "01 00 00"})
+    assert read_hints(header, SHAPE, {}, cards).position == (85.0, 1.5)
+
+
+def test_focal_length_of_the_telescope_alone_tells_no_scale():
+    """ESO's EFOSC2 has 0.12" pixels of 15 um, where the telescope alone would have 0.08"."""
+    header = fits.Header()
+    header["HIERARCH ESO DET CHIP1 PSZX"] = (15.0, "Size of pixel in X")
+    header["HIERARCH ESO TEL FOCU LEN"] = (38.501, "Focal length (m)")
+    assert read_hints(header, SHAPE, {}, list_sky_cards("eso", {"cards": {}})).scale is None

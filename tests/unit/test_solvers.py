@@ -13,15 +13,18 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from darkroom import star_indexes
+from darkroom.dialects import list_sky_cards
+from darkroom.solving import tools
+from darkroom.solving.found_fields import read_solution
+from darkroom.solving.index_advice import advise_indexes, name_missing_scales
 from darkroom.solving.solve_light import UnsolvedLight, solve_light
-from darkroom.solving.solvers import find_solver, read_solution
-from darkroom.solving.star_indexes import advise_indexes, find_indexes, name_missing_scales
+from darkroom.solving.star_indexes import find_indexes
+from darkroom.solving.tools import find_solver
 from tests.solver.fields import Camera, draw_field, make_heights
 from tests.solver.record import WCS_CARDS, read_catalogue
 
 CAMERA = Camera()
-HEADERS = {"cards": {}}
+CARDS = list_sky_cards("generic", {"cards": {}})
 WIDE = {"scale": [5.0, 7.0]}
 
 START = """
@@ -81,8 +84,8 @@ def stand_in(tmp_path, monkeypatch):
     header = fits.Header({"SCALE_L": np.radians(22 / 60), "SCALE_U": np.radians(120 / 60)})
     fits.PrimaryHDU(header=header).writeto(indexes / "index-test.fits")
     monkeypatch.setenv("PATH", str(programs))
-    monkeypatch.setattr(star_indexes, "FOLDERS", (str(indexes),))
-    monkeypatch.setattr(star_indexes, "CONFIGURATIONS", ())
+    monkeypatch.setattr(tools, "FOLDERS", (str(indexes),))
+    monkeypatch.setattr(tools, "CONFIGURATIONS", ())
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
 
@@ -110,7 +113,7 @@ def stand_in(tmp_path, monkeypatch):
 def test_light_is_solved(stand_in, image):
     """The recorded solution, 1 pixel off in the corners, becomes one that is 0.1 off."""
     stand_in(solve_field=SOLVED, query_starkd=QUERY)
-    solution = solve_light(image, fits.Header(), WIDE, HEADERS)
+    solution = solve_light(image, fits.Header(), WIDE, CARDS)
     places = read_catalogue()[CAMERA.find_inside(read_catalogue())]
     assert np.abs(solution.fit.make_wcs().all_world2pix(places, 0) - CAMERA.project(places)).max() < 0.15
     assert solution.solver == "astrometry.net 0.93"
@@ -124,7 +127,7 @@ def test_light_is_solved(stand_in, image):
 
 def test_same_light_has_the_same_solution(stand_in, image):
     stand_in(solve_field=SOLVED, query_starkd=QUERY)
-    assert solve_light(image, fits.Header(), WIDE, HEADERS) == solve_light(image, fits.Header(), WIDE, HEADERS)
+    assert solve_light(image, fits.Header(), WIDE, CARDS) == solve_light(image, fits.Header(), WIDE, CARDS)
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -133,7 +136,7 @@ def test_solver_that_goes_wrong(stand_in, image, name):
     changes = does if isinstance(does, dict) else {}
     stand_in(changes, solve_field=SOLVED if changes else does, query_starkd=QUERY)
     with pytest.raises(UnsolvedLight, match=r"^not solved by astrometry\.net with 1[56]. stars") as problem:
-        solve_light(image, fits.Header(), WIDE, HEADERS)
+        solve_light(image, fits.Header(), WIDE, CARDS)
     said = str(problem.value)
     assert words in said
     assert "what might help" in said
@@ -145,8 +148,8 @@ def test_solver_that_goes_wrong(stand_in, image, name):
 @pytest.mark.parametrize("query", ["", "sys.exit(1)", "open('index-stars.fits', 'w').write('x')"])
 def test_solution_that_cannot_be_checked_is_refused(stand_in, image, query):
     stand_in(solve_field=SOLVED, query_starkd=query)
-    with pytest.raises(UnsolvedLight, match="no catalogue to check it by"):
-        solve_light(image, fits.Header(), WIDE, HEADERS)
+    with pytest.raises(UnsolvedLight, match="no index has stars there to check it by"):
+        solve_light(image, fits.Header(), WIDE, CARDS)
 
 
 def is_alive(pid):
@@ -166,11 +169,11 @@ def wait_for_end(pids):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc")
 def test_solver_that_takes_too_long_is_stopped(stand_in, image, monkeypatch):
-    monkeypatch.setattr("darkroom.solving.solvers.GRACE", 0.5)
+    monkeypatch.setattr("darkroom.solving.solve_field.GRACE", 0.5)
     stand_in(solve_field=ENDLESS, query_starkd=QUERY)
     began = time.monotonic()
     with pytest.raises(UnsolvedLight, match="stopped after 2 s"):
-        solve_light(image, fits.Header(), WIDE | {"time_limit": 2}, HEADERS)
+        solve_light(image, fits.Header(), WIDE | {"time_limit": 2}, CARDS)
     assert time.monotonic() - began < 8
     pids = [pid for pid, _, _ in stand_in.calls()]
     assert len(pids) == 2
@@ -186,15 +189,15 @@ def test_job_that_is_ended_leaves_nothing(stand_in, tmp_path, number):
     script = f"""
         import numpy as np, sys, tempfile
         from astropy.io import fits
-        from darkroom import star_indexes
+        from darkroom.solving import tools
         from darkroom.solving.solve_light import solve_light
         from tests.solver.fields import Camera, draw_field, make_heights
         from tests.solver.record import read_catalogue
-        tempfile.tempdir, star_indexes.FOLDERS = {str(stand_in.folder)!r}, ({str(stand_in.indexes)!r},)
-        star_indexes.CONFIGURATIONS = ()
+        tempfile.tempdir, tools.FOLDERS = {str(stand_in.folder)!r}, ({str(stand_in.indexes)!r},)
+        tools.CONFIGURATIONS = ()
         places = read_catalogue()
         image = draw_field(Camera(), places, make_heights(len(places), 5))
-        solve_light(image, fits.Header(), {WIDE!r}, {HEADERS!r})
+        solve_light(image, fits.Header(), {WIDE!r}, {CARDS!r})
     """
     surroundings = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     job = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], env=surroundings, stderr=subprocess.DEVNULL)
@@ -222,7 +225,7 @@ def test_hostile_headers_never_reach_the_arguments(stand_in, image):
         header[card] = hostile[number % len(hostile)]
     header["RA-MNT"], header["DEC-MNT"] = "05 40 00", "+01 30 00"
     with pytest.raises(UnsolvedLight):
-        solve_light(image, header, WIDE, HEADERS)
+        solve_light(image, header, WIDE, CARDS)
     calls = stand_in.calls()
     assert len(calls) == 2  # near the mount's place, and anywhere
     for _, folder, arguments in calls:
@@ -237,9 +240,9 @@ def test_light_without_stars(stand_in):
     stand_in(solve_field=SOLVED, query_starkd=QUERY)
     blank = np.random.default_rng(1).normal(100, 3, (300, 400)).astype(np.float32)
     with pytest.raises(UnsolvedLight, match=r"only \d+ stars stand out"):
-        solve_light(blank, fits.Header(), {"scale": [10, 20]}, HEADERS)
+        solve_light(blank, fits.Header(), {"scale": [10, 20]}, CARDS)
     with pytest.raises(UnsolvedLight, match="only 0 stars"):
-        solve_light(np.full((300, 400), np.nan, np.float32), fits.Header(), {"scale": [10, 20]}, HEADERS)
+        solve_light(np.full((300, 400), np.nan, np.float32), fits.Header(), {"scale": [10, 20]}, CARDS)
     assert not stand_in.calls()
 
 
@@ -254,7 +257,7 @@ def test_light_without_stars(stand_in):
 )
 def test_no_solver(stand_in, image, wanted, words):
     with pytest.raises(UnsolvedLight, match=words):
-        solve_light(image, fits.Header(), {"solver": wanted}, HEADERS)
+        solve_light(image, fits.Header(), {"solver": wanted}, CARDS)
 
 
 def test_first_solver_that_is_there(stand_in):
@@ -269,14 +272,14 @@ def test_no_index(stand_in, image, tmp_path):
     stand_in(solve_field=SOLVED)
     for settings in (WIDE, {}):
         with pytest.raises(UnsolvedLight, match=r"no star indexes in .*nowhere: .*astrometry-data-tycho2"):
-            solve_light(image, fits.Header(), settings | {"indexes": [str(tmp_path / "nowhere")]}, HEADERS)
+            solve_light(image, fits.Header(), settings | {"indexes": [str(tmp_path / "nowhere")]}, CARDS)
 
 
 def test_no_index_for_such_a_field(stand_in, image):
     """1200 x 900 pixels of 0.6 seconds of arc: patterns of 0.9' to 15', scales 00 to 05."""
-    stand_in(solve_field=SOLVED)
+    stand_in(solve_field=SOLVED, query_starkd=QUERY)
     with pytest.raises(UnsolvedLight) as problem:
-        solve_light(image, fits.Header(), {"scale": [0.6, 0.6]}, HEADERS)
+        solve_light(image, fits.Header(), {"scale": [0.6, 0.6]}, CARDS)
     assert "patterns of 0.9' to 15.0'" in str(problem.value)
     assert "have 22' to 120'" in str(problem.value)
     assert "scale 00 to 05 (Debian: astrometry-data-2mass-00 to -05" in str(problem.value)
@@ -314,9 +317,9 @@ def test_configuration_tells_where_indexes_are(tmp_path, monkeypatch):
     (tmp_path / "my indexes").mkdir()
     configuration = tmp_path / "astrometry.cfg"
     configuration.write_text(f"# add_path /no\ncpulimit 300\nadd_path {tmp_path}/my indexes\nadd_path /nowhere\n")
-    monkeypatch.setattr(star_indexes, "CONFIGURATIONS", (str(configuration),))
-    monkeypatch.setattr(star_indexes, "FOLDERS", ())
-    assert star_indexes.list_usual_folders() == [f"{tmp_path}/my indexes"]
+    monkeypatch.setattr(tools, "CONFIGURATIONS", (str(configuration),))
+    monkeypatch.setattr(tools, "FOLDERS", ())
+    assert tools.list_usual_folders() == [f"{tmp_path}/my indexes"]
 
 
 ASTAP_SOLVED = """
@@ -331,7 +334,7 @@ ASTAP_SOLVED = """
 def test_astap_is_an_alternative(stand_in, image):
     """It gets a drawing of the stars, and its solution is checked by the same catalogue."""
     stand_in(astap_cli=ASTAP_SOLVED, query_starkd=QUERY)
-    solution = solve_light(image, fits.Header(), WIDE | {"position": [85.2, 1.4], "solver": "ASTAP"}, HEADERS)
+    solution = solve_light(image, fits.Header(), WIDE | {"position": [85.2, 1.4], "solver": "ASTAP"}, CARDS)
     assert solution.solver == "ASTAP 2022.11.11"
     assert solution.centre == pytest.approx((85.0, 1.5), abs=1e-4)
     arguments = stand_in.calls()[0][2]
@@ -351,4 +354,4 @@ def test_astap_is_an_alternative(stand_in, image):
 def test_astap_that_fails(stand_in, image, says, words):
     stand_in(astap=f'open("field.ini", "w").write("{says}")', query_starkd=QUERY)
     with pytest.raises(UnsolvedLight, match=words):
-        solve_light(image, fits.Header(), WIDE, HEADERS)
+        solve_light(image, fits.Header(), WIDE, CARDS)

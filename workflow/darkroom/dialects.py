@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,32 @@ def list_cards(dialect: dict[str, Any], settings: dict[str, Any]) -> dict[str, l
     return {concept: own.get(concept, []) + names for concept, names in dialect["cards"].items()}
 
 
+def list_sky_cards(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the cards that may hold where a light points and how large its pixels are, those of the settings first.
+
+    Plain, for a recipe: concept to cards, and ``position`` as pairs of cards, a right ascension and its declination.
+
+    Parameters
+    ----------
+    name : str
+        The dialect of the light's header.
+    settings : dict
+        The settings' ``headers`` part.
+    """
+    dialect, own = read_dialects()[name], settings["cards"]
+    cards = {concept: own.get(concept, []) + names for concept, names in dialect["sky"].items()}
+    known = [dialect["sky"][axis] for axis in ("right_ascension", "declination")]
+    every = list_cards(dialect, settings)
+    # where the settings name the card of one of them, any card may hold the other
+    named = own.get("right_ascension") or known[0], own.get("declination") or known[1]
+    pairs = [list(pair) for pair in product(*named)] if named != tuple(known) else []
+    return {
+        **{concept: cards[concept] for concept in ("pixel_scale", "pixel_size", "focal_length")},
+        "binning_x": [*every["binning_x"], *(f"{card}#1" for card in every["binning"] if "#" not in card)],
+        "position": pairs + [list(pair) for pair in zip(*known, strict=True)],
+    }
+
+
 def derive_value(header: Mapping[str, Any], dialect: dict[str, Any], concept: str) -> Any:
     """Return what other cards stand for where no card tells a concept, such as an observatory's longitude, or None."""
     for card, meanings in dialect["derive"].get(concept, {}).items():
@@ -68,6 +95,7 @@ def _merge(generic: dict[str, Any], special: dict[str, Any]) -> dict[str, Any]:
         **generic,
         "recognise": special["recognise"],
         "cards": generic["cards"] | special.get("cards", {}),
+        "sky": generic["sky"] | special.get("sky", {}),
         "derive": generic["derive"] | special.get("derive", {}),
         "unsaid": generic["unsaid"] | special.get("unsaid", {}),
         "words": words,

@@ -14,18 +14,9 @@ from typing import Any
 
 from astropy.io import fits
 
-from darkroom.dialects import list_cards, recognise_dialect
 from darkroom.quantities import read_number
 from darkroom.values import find_quantity, find_value, read_card_name, read_comment
 
-# Cards that tell it, as the dialects name cards: what a dialect or the settings say of a concept comes first.
-SKY_CARDS: dict[str, list[str]] = {
-    "pixel_scale": ["PIXSCALE", "SECPIX", "SECPIX1", "PIXSCAL1", "PSCALE", "SCALE", "PLTSCALE"],  # arcsec a pixel
-    "pixel_size": ["XPIXSZ", "PIXSIZE1", "PIXSIZE", "XPIXELSZ", "PIXELSZ", "PIXWIDTH", "CCDXPIXE"],  # um
-    "focal_length": ["FOCALLEN", "FOCAL", "FOCLEN", "FOCALLEN [m]", "ESO TEL FOCU LEN [m]"],  # mm
-    "right_ascension": ["OBJCTRA", "RA", "RA-MNT", "TELRA", "RA_OBJ", "RA_PNT", "RA-D", "RATEL"],
-    "declination": ["OBJCTDEC", "DEC", "DEC-MNT", "TELDEC", "DEC_OBJ", "DEC_PNT", "DEC-D", "DECTEL"],
-}
 SMALLEST, LARGEST = 0.01, 600.0  # seconds of arc a pixel that a camera may have
 WIDEST = 180.0  # degrees of a field
 # How far a scale may be from what is told: a rough WCS, a card with the scale, a focal length by name only.
@@ -68,7 +59,7 @@ class Hints:
 
 
 def read_hints(
-    header: Mapping[str, Any], shape: tuple[int, int], settings: Mapping[str, Any], headers: dict[str, Any]
+    header: Mapping[str, Any], shape: tuple[int, int], settings: Mapping[str, Any], cards: Mapping[str, Any]
 ) -> Hints:
     """Return what settings or else header tell of a light's scale and place.
 
@@ -81,19 +72,14 @@ def read_hints(
     settings : mapping
         ``scale`` (a range of two numbers, seconds of arc a pixel), ``position`` (RA and Dec: numbers in degrees or
         text) and ``radius`` (degrees); None or missing is what the header tells.
-    headers : dict
-        The settings' ``headers`` part; see `darkroom.headers.describe_header`.
+    cards : mapping
+        What the header's cards are called; see `darkroom.dialects.list_sky_cards`.
 
     Raises
     ------
     ValueError
-        If the settings' position or scale is none, or there is no such dialect.
+        If the settings' position or scale is none.
     """
-    _, dialect = recognise_dialect(header, headers)
-    own = headers.get("cards", {})
-    cards = {name: own.get(name, []) + known for name, known in SKY_CARDS.items()} | {
-        name: known for name, known in list_cards(dialect, headers).items() if name in SKY_CARDS
-    }
     hints = Hints(radius=float(settings.get("radius") or RADIUS))
     wcs = _read_rough_wcs(header, shape)
     hints = _add_scale(hints, header, cards, wcs)
@@ -163,20 +149,19 @@ def _read_angle(value: Any, number: float | None) -> float | None:
     return -angle if parts[1] == "-" else angle
 
 
-def _add_scale(hints: Hints, header: Mapping[str, Any], cards: dict[str, list[str]], wcs: _RoughWcs | None) -> Hints:
+def _add_scale(hints: Hints, header: Mapping[str, Any], cards: Mapping[str, Any], wcs: _RoughWcs | None) -> Hints:
     """Add the scale by the first that tells it: a rough WCS, a card, pixel size and focal length."""
     if wcs and wcs.scale:
         return _set_scale(hints, wcs.scale, wcs.scale, WCS_ROOM, "the header's WCS")
     scale = find_quantity(header, cards["pixel_scale"], lambda value, _: _read_within(value, SMALLEST, LARGEST))
     if scale:
         return _set_scale(hints, scale, scale, CARD_ROOM, "the header's scale")
-    size = find_quantity(header, cards["pixel_size"], lambda value, _: _read_within(value, 0.5, 200))
+    size = find_quantity(header, cards["pixel_size"], _read_size, ("um", "mm", "m"))
     length = find_quantity(header, cards["focal_length"], _read_length, ("m", "cm", "mm"))
     if not size or not length:
         return hints
     # programs write the size of the pixels of the chip or of the frame
-    binning = find_value(header, [*cards.get("binning_x", []), "XBINNING", "CCDXBIN", "BINX", "XBIN"])
-    factor = _read_within(binning, 1, 16) or 1.0
+    factor = _read_within(find_value(header, cards["binning_x"]), 1, 16) or 1.0
     scale = size / 1000 / length * ARCSEC
     return _set_scale(hints, scale, scale * factor, OPTICS_ROOM, "pixel size and focal length")
 
@@ -187,16 +172,16 @@ def _set_scale(hints: Hints, low: float, high: float, room: float, told_by: str)
     return replace(hints, scale=(low / room, high * room), scale_told_by=told_by)
 
 
-def _add_position(hints: Hints, header: Mapping[str, Any], cards: dict[str, list[str]], wcs: _RoughWcs | None) -> Hints:
+def _add_position(hints: Hints, header: Mapping[str, Any], cards: Mapping[str, Any], wcs: _RoughWcs | None) -> Hints:
     """Add the place by the first that tells it: a rough WCS, the first cards of which both are angles."""
     if wcs:
         return replace(hints, position=wcs.centre, position_told_by="the header's WCS")
-    for ra_card, dec_card in zip(cards["right_ascension"], cards["declination"], strict=False):
+    for ra_card, dec_card in cards["position"]:
         keyword = read_card_name(ra_card).keyword
         ra = read_right_ascension(find_value(header, [ra_card]), read_comment(header, keyword))
         dec = read_declination(find_value(header, [dec_card]))
         if ra is not None and dec is not None and (ra or dec):  # both zero is what was never set
-            return replace(hints, position=(ra, dec), position_told_by=f"{keyword} and {dec_card}")
+            return replace(hints, position=(ra, dec), position_told_by=f"{ra_card} and {dec_card}")
     return hints
 
 
@@ -237,6 +222,12 @@ def _find_determinant(wcs: Any) -> float:
 def _read_within(value: Any, low: float, high: float) -> float | None:
     number = read_number(value)
     return number if number is not None and low <= number <= high else None
+
+
+def _read_size(value: Any, unit: str) -> float | None:
+    """Return micrometres of a pixel that a camera has."""
+    number = read_number(value)
+    return _read_within(None if number is None else number * {"m": 1e6, "mm": 1e3}.get(unit, 1.0), 0.5, 200)
 
 
 def _read_length(value: Any, unit: str) -> float | None:

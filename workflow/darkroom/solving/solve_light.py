@@ -15,19 +15,14 @@ from numpy.typing import NDArray
 
 from darkroom.problems import JobProblem
 from darkroom.solving.field_stars import Stars, find_field_stars
+from darkroom.solving.found_fields import FoundField
 from darkroom.solving.hints import Hints, list_attempts, read_hints, widen_scale
-from darkroom.solving.solution_check import HIGHEST_ORDER, RefusedSolution, Solution, check_solution
-from darkroom.solving.solvers import FoundField, Solver, SolverProblem, find_solver, run_solver
-from darkroom.solving.star_indexes import (
-    StarIndex,
-    advise_indexes,
-    choose_indexes,
-    find_indexes,
-    find_pattern_range,
-    list_usual_folders,
-    name_missing_scales,
-    read_index_stars,
-)
+from darkroom.solving.index_advice import advise_indexes, find_pattern_range, name_missing_scales
+from darkroom.solving.solution_check import HIGHEST_ORDER, RefusedSolution, check_solution
+from darkroom.solving.solution_measures import Solution
+from darkroom.solving.solvers import run_solver
+from darkroom.solving.star_indexes import StarIndex, choose_indexes, read_index_stars, read_indexes
+from darkroom.solving.tools import PACKAGES, Solver, SolverProblem, find_tools, name_folders
 
 # What the settings' part may say, and what it is where they do not.
 DEFAULTS: dict[str, Any] = {
@@ -53,7 +48,7 @@ def solve_light(
     data: NDArray[Any],
     header: Mapping[str, Any],
     settings: Mapping[str, Any],
-    headers: dict[str, Any],
+    cards: Mapping[str, Any],
     mask: NDArray[np.uint8] | None = None,
     mosaic: bool = False,
 ) -> Solution:
@@ -67,8 +62,8 @@ def solve_light(
         Its cards.
     settings : mapping
         As `DEFAULTS`.
-    headers : dict
-        The settings' ``headers`` part, for the dialect.
+    cards : mapping
+        What its cards are called that tell scale and place; see `darkroom.dialects.list_sky_cards`.
     mask : array of uint8, same shape, optional
         Its quality plane.
     mosaic : bool
@@ -83,15 +78,17 @@ def solve_light(
     """
     wanted = DEFAULTS | dict(settings)
     try:
-        solver = find_solver(wanted["solver"], wanted["catalogue"])
-        hints = read_hints(header, data.shape, wanted, headers)
-        indexes = find_indexes(wanted["indexes"])
-        if solver.name != "ASTAP":
+        tools = find_tools(wanted)
+        if tools.solver is None or tools.missing:
+            raise SolverProblem(tools.missing)
+        hints = read_hints(header, data.shape, wanted, cards)
+        indexes = read_indexes(tools.indexes)
+        if tools.solver.name != "ASTAP":
             _demand_indexes(indexes, data.shape, hints, wanted["indexes"])
         stars = find_field_stars(data, mask, mosaic)
         if len(stars) < FEWEST_STARS:
             raise SolverProblem(f"only {len(stars)} stars stand out, too few to know the field by ({FEWEST_STARS})")
-        return _solve(solver, stars, data.shape, hints, indexes, wanted)
+        return _solve(tools.solver, stars, data.shape, hints, indexes, wanted)
     except SolverProblem as problem:
         raise UnsolvedLight(str(problem)) from None
 
@@ -101,14 +98,13 @@ def _demand_indexes(indexes: Sequence[StarIndex], shape: tuple[int, int], hints:
     low, high = find_pattern_range(shape, widen_scale(hints, shape))
     if choose_indexes(indexes, low, high) or (indexes and not hints.scale):
         return
-    where = ", ".join(folders or list_usual_folders()) or "the usual folders"
-    if not indexes:
-        scales = name_missing_scales([], low, high) if hints.scale else ["07", "19"]
-        raise SolverProblem(f"no star indexes in {where}: {advise_indexes(scales)}")
+    where = name_folders(folders)
+    if not indexes:  # but files that are called so
+        raise SolverProblem(f"no star index in {where} can be read: {advise_indexes(['07', '19'])}")
     raise SolverProblem(
         f"no star index for patterns of {low:.1f}' to {high:.1f}', as this field has; those in {where} have "
         f"{indexes[0].low:.0f}' to {max(index.high for index in indexes):.0f}': "
-        f"{advise_indexes(name_missing_scales(indexes, low, high)) or 'no index is as fine'}"
+        f"{advise_indexes(_name_missing(indexes, low, high)) or 'no index is as fine'}"
     )
 
 
@@ -163,8 +159,7 @@ def _check(
     catalogue, reference = _read_catalogue(indexes, float(middle[0]), float(middle[1]), radius, len(stars), folder)
     if not len(catalogue):
         raise RefusedSolution(
-            "no catalogue to check it by (astrometry.net's indexes and its query-starkd are: "
-            "Debian: apt-get install astrometry.net astrometry-data-tycho2)"
+            f"no index has stars there to check it by (astrometry.net's indexes, and its query-starkd: {PACKAGES})"
         )
     sure = hints.scale if hints.sure_of_scale else None
     solution = check_solution(found.wcs, stars, shape, catalogue, sure, int(settings["distortion"]))
@@ -187,12 +182,16 @@ def _read_catalogue(
     return found
 
 
+def _name_missing(indexes: Sequence[StarIndex], low: float, high: float) -> list[str]:
+    return name_missing_scales([(index.low, index.high) for index in indexes], low, high)
+
+
 def _advise(hints: Hints, shape: tuple[int, int], indexes: Sequence[StarIndex]) -> str:
     """Return what might help."""
     advice = []
     if hints.scale:
         low, high = find_pattern_range(shape, hints.scale)
-        if missing := name_missing_scales(indexes, low, high):
+        if missing := _name_missing(indexes, low, high):
             advice.append(advise_indexes(missing))
     told = [name for name, known in (("scale", hints.scale), ("position", hints.position)) if not known]
     if told:

@@ -1,7 +1,7 @@
-"""Star indexes: which of astrometry.net's index files are here, for what fields, and the stars in them.
+"""Star indexes: for what fields astrometry.net's index files on this machine are, and the stars in them.
 
-An index holds the patterns ("quads") of four stars that are so many minutes of arc across. Its header tells how many,
-its name in many cases (index-4107, index-tycho2-07: the scale is 07); docs: astrometry.net, "Getting index files".
+An index tells by its header how wide its patterns are, in many cases by its name (index-4107, index-tycho2-07: the
+scale is 07).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from darkroom.solving.child_programs import run_child
+from darkroom.solving.index_advice import find_scale_range
+from darkroom.solving.tools import QUERY, IndexFile, list_index_files
 
-# Where Debian, Homebrew, Fedora and astrometry.net itself keep them, and the configuration that may tell other places.
-FOLDERS = ("/usr/share/astrometry", "/usr/local/astrometry/data", "/opt/homebrew/share/astrometry")
-CONFIGURATIONS = ("/etc/astrometry.cfg", "/usr/local/astrometry/etc/astrometry.cfg")
-SMALLEST_SCALE = 2.0  # minutes of arc, of scale 00; each next one is sqrt(2) larger
-LARGEST_SCALE = 19
-SMALLEST_QUAD, LARGEST_QUAD = 0.1, 1.0  # of the shorter side and of the diagonal: what solve-field tries
-QUERY = "query-starkd"
 QUERY_LIMIT = 60.0  # s
 _SCALE_IN_NAME = re.compile(r"(?:index-(?:tycho2|2mass)-|index-(?:4[12]|5[0-9])|index-2)([01]\d)(?:\D|$)")
 
@@ -40,59 +36,18 @@ class StarIndex:
 
 
 def find_indexes(folders: Sequence[str] = ()) -> list[StarIndex]:
-    """Return the index files in some folders, finest first; in those where they are usually kept, if none is named."""
-    found: dict[str, StarIndex] = {}
-    for folder in folders or list_usual_folders():
-        for path in sorted(Path(folder).glob("index-*.fits")):
-            if path.name not in found and "\n" not in str(path) and (index := _read_index(path)):
-                found[path.name] = index
-    return sorted(found.values())
+    """Return the indexes in some folders, finest first; in those where they are usually kept, if none is named."""
+    return read_indexes(list_index_files(folders))
 
 
-def list_usual_folders() -> list[str]:
-    """Return where index files are kept, by astrometry.net's configuration first."""
-    folders = []
-    for configuration in CONFIGURATIONS:
-        path = Path(configuration)
-        if path.is_file():
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-            folders += [line.split(None, 1)[1].strip() for line in lines if re.match(r"add_path\s+\S", line)]
-    return [folder for folder in dict.fromkeys([*folders, *FOLDERS]) if Path(folder).is_dir()]
+def read_indexes(files: Sequence[IndexFile]) -> list[StarIndex]:
+    """Return what index files are for, finest first, without those that are none."""
+    return sorted(index for file in files if (index := _read_index(file)))
 
 
 def choose_indexes(indexes: Sequence[StarIndex], low: float, high: float) -> list[StarIndex]:
     """Return those with patterns between two widths, in minutes of arc."""
     return [index for index in indexes if index.low < high and index.high > low]
-
-
-def find_pattern_range(shape: tuple[int, int], scale: tuple[float, float]) -> tuple[float, float]:
-    """Return how wide patterns in a field may be, in minutes of arc; ``scale`` is a range in seconds of arc a pixel."""
-    return SMALLEST_QUAD * min(shape) * scale[0] / 60, LARGEST_QUAD * math.hypot(*shape) * scale[1] / 60
-
-
-def name_missing_scales(indexes: Sequence[StarIndex], low: float, high: float) -> list[str]:
-    """Return the scales (00 to 19) within two widths, in minutes of arc, of which there is no index."""
-    missing = []
-    for number in range(LARGEST_SCALE + 1):
-        begin = SMALLEST_SCALE * 2 ** (number / 2)
-        middle = begin * 2**0.25
-        if low <= middle <= high and not any(index.low <= middle <= index.high for index in indexes):
-            missing.append(f"{number:02d}")
-    return missing
-
-
-def advise_indexes(missing: Sequence[str]) -> str:
-    """Return what to install for some scales; nothing for none."""
-    if not missing:
-        return ""
-    packages = ["astrometry-data-tycho2"] if int(missing[-1]) >= 7 else []
-    if narrow := [scale for scale in missing if int(scale) < 7]:
-        packages.append(f"astrometry-data-2mass-{narrow[0]}" + (f" to -{narrow[-1]}" if len(narrow) > 1 else ""))
-    scales = missing[0] if len(missing) == 1 else f"{missing[0]} to {missing[-1]}"
-    return (
-        f"install indexes of scale {scales} (Debian: {' and '.join(packages)}; "
-        f"or index-41xx, 42xx or 52xx of data.astrometry.net)"
-    )
 
 
 def read_index_stars(
@@ -121,15 +76,16 @@ def read_index_stars(
     return stars[np.isfinite(stars).all(axis=1)]
 
 
-def _read_index(path: Path) -> StarIndex | None:
+@cache  # for all lights of a job; another size or time of change makes it another file
+def _read_index(file: IndexFile) -> StarIndex | None:
     """Return what an index file is for by its header, else by its name; None if neither tells."""
+    path = Path(file.path)
     try:
         header = fits.getheader(path, 0)
         low, high = (math.degrees(float(header[card])) * 60 for card in ("SCALE_L", "SCALE_U"))
     except (OSError, KeyError, TypeError, ValueError):
         name = _SCALE_IN_NAME.match(path.name)
-        if name is None or not path.is_file():
+        if name is None:
             return None
-        low = SMALLEST_SCALE * 2 ** (int(name[1]) / 2)
-        high = low * math.sqrt(2)
-    return StarIndex(low, high, str(path.resolve())) if 0 < low < high < math.inf else None
+        low, high = find_scale_range(int(name[1]))
+    return StarIndex(low, high, file.path) if 0 < low < high < math.inf else None
