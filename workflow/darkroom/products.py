@@ -59,7 +59,18 @@ def write_product(
     if mask is not None:
         planes.append(fits.ImageHDU(mask, name="MASK"))
         describe_bits(planes[-1].header)
-    hdus = fits.HDUList([*planes, *more, _tabulate_recipe(recipe)])
+    write_hdus(path, [*planes, *more], recipe)
+
+
+def write_hdus(path: str, planes: list[Any], recipe: dict[str, Any]) -> None:
+    """Write HDUs, of which the first bears the recipe's stamp, with the recipe and checksums; whole or not at all.
+
+    Raises
+    ------
+    JobProblem
+        If the file cannot be written.
+    """
+    hdus = fits.HDUList([*planes, _tabulate_recipe(recipe)])
     for hdu in hdus:
         hdu.add_datasum(when="data unit checksum")
         hdu.add_checksum(when="HDU checksum", override_datasum=True)

@@ -73,6 +73,27 @@ def write_sky_cards(header: fits.Header, solution: Solution) -> None:
     _tell_solution(header, solution)
 
 
+def copy_sky_cards(solved: fits.Header, header: fits.Header) -> None:
+    """Write the solution that a solution's header holds into a light's, as `write_sky_cards` writes it.
+
+    Raises
+    ------
+    ValueError
+        If the light's image is of another size.
+    """
+    size = [solved["IMAGEW"], solved["IMAGEH"]]
+    if [header.get("NAXIS1", size[0]), header.get("NAXIS2", size[1])] != size:
+        raise ValueError(f"solved was an image of {size[0]} x {size[1]} pixels")
+    remove_sky_cards(header)
+    for card in solved.cards:
+        if card.keyword != "WCSAXES" and _is_sky_card(card.keyword):
+            header[card.keyword] = (card.value, card.comment)
+
+
+def _is_sky_card(keyword: str) -> bool:
+    return bool(_OF_VERSION.fullmatch(keyword) or _OF_FIRST.fullmatch(keyword) or keyword in _SOLVER_CARDS)
+
+
 def _tell_solution(header: fits.Header, solution: Solution) -> None:
     """Say where the coordinates came from and how good they are."""
     header["SOLVER"] = (_make_plain(solution.solver), "what found the field on the sky")
