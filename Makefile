@@ -13,7 +13,7 @@ export HOME := $(CURDIR)/.venv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-slurm demo pictures verify-installation bench bench-memory bench-scale lint test test-cosmics test-pages test-slurm test-faults lock clean
+.PHONY: help env env-slurm demo pictures verify-installation bench bench-memory bench-scale lint test test-cosmics test-pages test-slurm test-faults test-solver lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -84,6 +84,10 @@ test-slurm: env-slurm  ## submit nights to a real Slurm on this machine, and let
 # make test-faults FAULTS="--rounds 200 --seed 7 tests/faults/test_kills.py"
 test-faults: env  ## kill runs at random moments, fill disks, spoil files: the same bytes in the end (half an hour)
 	$(BIN)/python -m tests.faults $(FAULTS)
+
+# make test-solver SOLVER="-k mirrored -s"; what solving needs is told in docs/solving.md.
+test-solver: env  ## solve simulated and real skies with solve-field and ASTAP (minutes; root installs them, 300 MB)
+	$(BIN)/python -m tests.solver $(SOLVER)
 
 # Keeps every pin that still fits; make lock UPGRADE=--upgrade takes the newest. One version
 # of each package for all Pythons, so that all of them calculate alike.

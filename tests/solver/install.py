@@ -8,13 +8,13 @@ import sys
 from darkroom.solving.star_indexes import find_indexes
 
 PACKAGES = "astrometry.net", "astrometry-data-tycho2", "astap-cli"
-PROGRAMS = "solve-field", "query-starkd", "astap_cli"
+PROGRAMS, ASTAP = ("solve-field", "query-starkd"), "astap_cli"
 ADVICE = f"apt-get install --no-install-recommends {' '.join(PACKAGES)}"
 LIMIT = 1200  # s; the indexes are 300 MB
 
 
 def list_missing() -> list[str]:
-    """Return what the tests need and is not there."""
+    """Return what no test can do without and is not there; some need ASTAP besides."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     return missing if any(index.low < 30 for index in find_indexes()) else [*missing, "indexes of Tycho-2"]
 
@@ -25,14 +25,20 @@ def find_obstacle() -> str:
     return f"{', '.join(missing)}: not installed ({ADVICE})" if missing else ""
 
 
+def find_obstacle_to_astap() -> str:
+    """Return why ASTAP cannot be tested here; nothing if it can."""
+    return find_obstacle() or ("" if shutil.which(ASTAP) else f"{ASTAP}: not installed ({ADVICE})")
+
+
 def install() -> str:
     """Install Debian's packages if something is missing and this is root; return why they could not be, or nothing."""
-    if not list_missing():
+    missing = list_missing() + ([] if shutil.which(ASTAP) else [ASTAP])
+    if not missing:
         return ""
     if not sys.platform.startswith("linux") or shutil.which("apt-get") is None:
-        return f"no apt-get to install {', '.join(list_missing())}"
+        return f"no apt-get to install {', '.join(missing)}"
     if os.geteuid() != 0:
-        return f"{', '.join(list_missing())} missing, and only root may install them: {ADVICE}"
+        return f"{', '.join(missing)} missing, and only root may install them: {ADVICE}"
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     try:
         for command in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES]):

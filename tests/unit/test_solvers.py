@@ -16,9 +16,7 @@ from astropy.io import fits
 from darkroom.dialects import list_sky_cards
 from darkroom.solving import tools
 from darkroom.solving.found_fields import read_solution
-from darkroom.solving.index_advice import advise_indexes, name_missing_scales
 from darkroom.solving.solve_light import UnsolvedLight, solve_light
-from darkroom.solving.star_indexes import find_indexes
 from darkroom.solving.tools import find_solver
 from tests.solver.fields import Camera, draw_field, make_heights
 from tests.solver.record import WCS_CARDS, read_catalogue
@@ -284,42 +282,6 @@ def test_no_index_for_such_a_field(stand_in, image):
     assert "have 22' to 120'" in str(problem.value)
     assert "scale 00 to 05 (Debian: astrometry-data-2mass-00 to -05" in str(problem.value)
     assert not stand_in.calls()
-
-
-def test_indexes_are_known_by_header_or_name(tmp_path):
-    header = fits.Header({"SCALE_L": np.radians(1.0), "SCALE_U": np.radians(1.4)})
-    fits.PrimaryHDU(header=header).writeto(tmp_path / "index-mine.fits")
-    for name in ("index-4107.fits", "index-4203-11.fits", "index-tycho2-10.littleendian.fits", "index-5206-02.fits"):
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "index-unknown.fits").write_bytes(b"x")
-    found = {
-        Path(index.path).name: (round(index.low, 1), round(index.high, 1)) for index in find_indexes([str(tmp_path)])
-    }
-    assert found == {
-        "index-4203-11.fits": (5.7, 8.0),
-        "index-5206-02.fits": (16.0, 22.6),
-        "index-4107.fits": (22.6, 32.0),
-        "index-mine.fits": (60.0, 84.0),
-        "index-tycho2-10.littleendian.fits": (64.0, 90.5),
-    }
-
-
-def test_missing_scales_are_told():
-    assert name_missing_scales([], 5.0, 30.0) == ["03", "04", "05", "06", "07"]
-    assert "astrometry-data-tycho2 and astrometry-data-2mass-03 to -06" in advise_indexes(
-        ["03", "04", "05", "06", "07"]
-    )
-    assert "scale 04 (Debian: astrometry-data-2mass-04;" in advise_indexes(["04"])
-    assert advise_indexes([]) == ""
-
-
-def test_configuration_tells_where_indexes_are(tmp_path, monkeypatch):
-    (tmp_path / "my indexes").mkdir()
-    configuration = tmp_path / "astrometry.cfg"
-    configuration.write_text(f"# add_path /no\ncpulimit 300\nadd_path {tmp_path}/my indexes\nadd_path /nowhere\n")
-    monkeypatch.setattr(tools, "CONFIGURATIONS", (str(configuration),))
-    monkeypatch.setattr(tools, "FOLDERS", ())
-    assert tools.list_usual_folders() == [f"{tmp_path}/my indexes"]
 
 
 ASTAP_SOLVED = """
