@@ -35,6 +35,10 @@ def make_light(light: Light, raw: RawImage, shelf: LightShelf) -> tuple:
     calibrated = calibrate_light(raw, light.recipe, shelf.prepare(light.recipe), detector)
     header = describe_light(raw.header, light.recipe, calibrated.gain)
     stamp_detector(header, light.recipe, detector)
+    if solution := light.recipe.get("solution"):
+        from darkroom.solving.solutions import add_solution  # the WCS takes a while to import
+
+        add_solution(header, str(shelf.shelf.results / solution["path"]), solution["digest"])
     return header, calibrated
 
 

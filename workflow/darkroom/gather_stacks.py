@@ -8,6 +8,7 @@ from typing import Any
 
 from astropy.io import fits
 
+from darkroom.history import NO_STACK, read_reason
 from darkroom.report_model import StackedLight, StackShown
 
 
@@ -21,7 +22,7 @@ def gather_stack(told: dict[str, Any], results: Path) -> StackShown:
             stack.lights = [_read_light(row) for row in table]
     except (OSError, KeyError, ValueError):
         return stack
-    stack.problem = str(header.get("PROBLEM", ""))
+    stack.problem = read_reason(header, NO_STACK)
     if not stack.problem:
         folder = told["path"].rpartition("/stacks/")[0]
         stack.reference = f"{folder}/lights/{header.get('STACKREF', '')}"

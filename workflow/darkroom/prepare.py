@@ -57,9 +57,9 @@ def prepare(config: dict[str, Any], submits: bool = False) -> Prepared:
         raise PlanError("\n".join(_say_nothing_usable(settings["raw"], frames)))
     findings = Findings(results, settings)
     tools = find_tools(settings["solve"]) if settings["solve"]["use"] else None
-    settings["solve"]["tools"] = tools.recipe if tools else {}
-    plan = make_plan(frames, settings, findings.judge, solves=tools is not None and not tools.problem)
-    plan.remarks += [f"solve: {tools.problem}"] if tools and tools.problem else []
+    settings["solve"]["tools"] = tools.describe() if tools else {}
+    plan = make_plan(frames, settings, findings.judge, solves=tools is not None and not tools.missing)
+    plan.remarks += [f"no light is solved: {tools.missing}"] if tools and tools.missing else []
     write_recipes(plan, settings)
     stamps = read_json(results / CACHE / "stamps.json")
     known = dict(stamps)

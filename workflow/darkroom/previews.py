@@ -8,6 +8,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from darkroom.history import NOT_SOLVED, read_reason
 from darkroom.mosaics import SIDE
 from darkroom.pictures import join_pictures, scale_picture
 from darkroom.pixel_statistics import describe_pixels
@@ -26,6 +27,8 @@ def preview_light(product: Product, settings: dict[str, Any]) -> tuple[Levels, L
     """Return the picture of a light, the same without a grid, and what its pixels tell of the sky."""
     step, first = (SIDE, find_green(product.mosaic)) if product.mosaic else (1, (0, 0))
     figures = measure_light(product.data, product.uncertainty, product.mask, unit=product.unit, step=step, first=first)
+    figures["sky_rms"] = product.header.get("SOLVRMS")
+    figures["unsolved"] = read_reason(product.header, NOT_SOLVED)
     small, shown = shrink_colours(product.data, settings["size"], product.mosaic)
     levels = _show(small, settings)
     return _add_grid(levels, product.header, shown) if settings["grid"] else levels, levels, figures

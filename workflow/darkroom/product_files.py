@@ -61,7 +61,7 @@ def read_product(path: str, digest: str | None = None) -> Product:
         if digest not in (None, stamp):
             raise JobProblem(f"{path}: made by another recipe than the plan's; run snakemake again")
         with fits.open(path, memmap=True) as hdus:
-            told = hdus[0].header.get("PROBLEM") and hdus[0].header["NAXIS"] == 0
+            told = hdus[0].header["NAXIS"] == 0 and hdus[0].header.get("IMAGETYP") == "NO STACK"
             if not told and hdus[0].header["NAXIS"] != 2:
                 raise ValueError("it holds no image")
             return Product(

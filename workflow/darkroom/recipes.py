@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from darkroom.certificates import Certificate
+from darkroom.dialects import list_sky_cards
 from darkroom.matching import Master, Match
 from darkroom.measurements import Measurement, Source
 from darkroom.plan import BadPixels, Plan
@@ -143,7 +144,7 @@ def _describe_solution(solution: PlateSolution, settings: dict[str, Any]) -> dic
         "kind": "solution",
         "settings": light["settings"] | SOLVED_WITH,
         "solve": {key: settings["solve"][key] for key in SOLVE_SETTINGS},
-        "headers": {key: settings["headers"][key] for key in ("dialect", "cards")},
+        "cards": list_sky_cards(solution.light.frame.dialect, settings["headers"]),
         **describe_tools("solution", solution.light.frame, settings),
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import math
 import signal
 import subprocess
 import sys
@@ -120,19 +119,14 @@ def _read_left_out(product: Path) -> list[str]:
     """Return which flat frames a master flat did without, or lights a stack, from its header; or why there is none."""
     from astropy.io import fits
 
+    from darkroom.history import LEFT_OUT, NO_STACK, list_sentences
+
     try:
         header = fits.getheader(product)
     except OSError:  # gone, or damaged, and not needed for what was to be made
         return []
-    if problem := header.get("PROBLEM"):
-        return [f"{product.name}: no stack: {problem}"]
-    texts: list[str] = []
-    for line in map(str, header.get("HISTORY", [])):
-        if line.startswith(("left out ", "settings ", "raw card: ")):
-            texts.append(line)
-        elif texts:  # a long text goes on in further cards of 72 characters, which lose the spaces at their ends
-            texts[-1] = texts[-1].ljust(72 * math.ceil(len(texts[-1]) / 72)) + line
-    return [f"{product.name}: {text}" for text in texts if text.startswith("left out ")]
+    sentences = [*list_sentences(header, LEFT_OUT), *list_sentences(header, NO_STACK)]
+    return [f"{product.name}: {sentence}" for sentence in sentences]
 
 
 def _read_failures(nights: Prepared) -> list[str]:

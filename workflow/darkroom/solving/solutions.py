@@ -11,14 +11,12 @@ from typing import Any
 
 from astropy.io import fits
 
+from darkroom.history import NOT_SOLVED, add_sentence, read_reason
 from darkroom.problems import JobProblem
 from darkroom.products import write_hdus
 from darkroom.solving.solution_measures import Solution
-from darkroom.solving.wcs_cards import write_sky_cards
+from darkroom.solving.wcs_cards import copy_sky_cards, write_sky_cards
 from darkroom.stamps import STAMP, digest_recipe, read_stamp
-from darkroom.texts import make_printable
-
-LINE = 72  # characters of a HISTORY card
 
 
 def write_solution(path: str, recipe: dict[str, Any], outcome: Solution | str) -> None:
@@ -30,7 +28,6 @@ def write_solution(path: str, recipe: dict[str, Any], outcome: Solution | str) -
         If the file cannot be written.
     """
     header = fits.Header()
-    header["SOLVED"] = (isinstance(outcome, Solution), "is the place on the sky known?")
     header[STAMP] = (digest_recipe(recipe), "digest of RECIPE")
     if isinstance(outcome, Solution):
         header["IMAGEW"] = (outcome.shape[1], "[pixel] width of the image")
@@ -38,8 +35,8 @@ def write_solution(path: str, recipe: dict[str, Any], outcome: Solution | str) -
         write_sky_cards(header, outcome)
         header.insert("CTYPE1", ("WCSAXES", 2, "axes of the image"))
     else:
-        for line in _break_lines(outcome):
-            header.add_history(line)
+        header["SOLVED"] = (False, "is the place on the sky known?")
+        add_sentence(header, f"{NOT_SOLVED}{outcome}")
     write_hdus(path, [fits.PrimaryHDU(header=header)], recipe)
 
 
@@ -60,20 +57,26 @@ def read_solution_cards(path: str) -> tuple[fits.Header | None, str]:
         case True if {"IMAGEW", "IMAGEH", "CTYPE1"} <= set(header):
             return header, ""
         case False:
-            return None, "".join(header.get("HISTORY", []))
+            return None, read_reason(header, NOT_SOLVED)
     raise JobProblem(f"{path}: is no whole solution; remove it, and it is made again")
 
 
-def _break_lines(text: str) -> list[str]:
-    """Return text in lines for HISTORY cards, which put together are the text again.
+def add_solution(header: fits.Header, path: str, digest: str) -> None:
+    """Write into a light's header what its solution holds, or why there is none.
 
-    A card's blanks at its end are lost, so a line begins with the blank before which it was broken. (Strings over
-    several cards will not do: astropy 8.0 loses parts of those with quotes and ampersands in them.)
+    Raises
+    ------
+    JobProblem
+        If the solution is gone, damaged, made by another recipe or of an image of another size.
     """
-    left, lines = " ".join(make_printable(text).encode("ascii", "backslashreplace").decode().split()), []
-    while len(left) > LINE:
-        blank = left.rfind(" ", 1, LINE + 1)
-        cut = blank if blank > 0 else LINE
-        lines.append(left[:cut])
-        left = left[cut:]
-    return [*lines, left]
+    solved, reason = read_solution_cards(path)
+    if read_stamp(Path(path)) != digest:
+        raise JobProblem(f"{path}: made by another recipe than the plan's; run snakemake again")
+    if solved is None:
+        header["SOLVED"] = (False, "is the place on the sky known?")
+        add_sentence(header, f"{NOT_SOLVED}{reason}")
+        return
+    try:
+        copy_sky_cards(solved, header)
+    except ValueError as problem:
+        raise JobProblem(f"{path}: {problem}; remove it, and it is made again") from None

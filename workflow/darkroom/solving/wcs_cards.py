@@ -23,8 +23,8 @@ _OF_FIRST = re.compile(
     r"|AMD[XY]\d{1,2}|PPO[1-6]|PLT(?:RA[HMS]|DEC[DMS]|DECSN|SCALE)|[XY]PIXELSZ|CNPIX[12]"
 )
 _SOLVER_CARDS = (
-    "SOLVER", "SOLVREF", "SOLVNUM", "SOLVALL", "SOLVEXP", "SOLVRMS", "SOLVPIX", "SOLVSCAL", "SOLVROT", "SOLVFLIP",
-    "SOLVRA", "SOLVDEC", "SOLVSIZX", "SOLVSIZY",
+    "SOLVED", "SOLVER", "SOLVREF", "SOLVNUM", "SOLVALL", "SOLVEXP", "SOLVRMS", "SOLVPIX", "SOLVSCAL", "SOLVROT",
+    "SOLVFLIP", "SOLVRA", "SOLVDEC", "SOLVSIZX", "SOLVSIZY",
 )  # fmt: skip
 _CELESTIAL = re.compile(r"(RA--|DEC-|[GEHS]L(ON|AT)|..L[NT])", re.IGNORECASE)
 _COMMENTARY = ("COMMENT", "HISTORY", "")
@@ -85,9 +85,14 @@ def copy_sky_cards(solved: fits.Header, header: fits.Header) -> None:
     if [header.get("NAXIS1", size[0]), header.get("NAXIS2", size[1])] != size:
         raise ValueError(f"solved was an image of {size[0]} x {size[1]} pixels")
     remove_sky_cards(header)
-    for card in solved.cards:
-        if card.keyword != "WCSAXES" and _is_sky_card(card.keyword):
+    for card in list_sky_cards(solved):
+        if card.keyword != "WCSAXES":
             header[card.keyword] = (card.value, card.comment)
+
+
+def list_sky_cards(header: fits.Header) -> list[fits.Card]:
+    """Return the cards of a header that tell where pixels lie on the sky, and how that is known."""
+    return [card for card in header.cards if card.keyword not in _COMMENTARY and _is_sky_card(card.keyword)]
 
 
 def _is_sky_card(keyword: str) -> bool:
@@ -96,6 +101,7 @@ def _is_sky_card(keyword: str) -> bool:
 
 def _tell_solution(header: fits.Header, solution: Solution) -> None:
     """Say where the coordinates came from and how good they are."""
+    header["SOLVED"] = (True, "is the place on the sky known?")
     header["SOLVER"] = (_make_plain(solution.solver), "what found the field on the sky")
     header["SOLVREF"] = (_make_plain(solution.reference), "star index of the fit")
     header["SOLVNUM"] = (solution.matches, "stars of the fit")

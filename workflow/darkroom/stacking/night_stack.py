@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from darkroom.history import LEFT_OUT, NO_STACK, add_sentence
 from darkroom.problems import JobProblem
 from darkroom.stacking.header_guess import guess_transform, read_coordinates
 from darkroom.stacking.judgement import Limits
 from darkroom.stacking.light_files import LightFile, open_light
 from darkroom.stacking.selection import Selection, select_lights
 from darkroom.stacking.stack_lights import Canvas, PlacedLight, Stack, choose_canvas, stack_lights
-from darkroom.stacking.stack_products import LEFT_OUT, describe_stack, tabulate_lights, write_no_stack, write_stack
+from darkroom.stacking.stack_products import describe_stack, tabulate_lights, write_no_stack, write_stack
 from darkroom.stacking.star_lists import StarList
 
 Lights = dict[str, tuple[LightFile, StarList]]
@@ -37,13 +38,13 @@ def make_stack(paths: Sequence[str], recipe: dict[str, Any], output: str) -> lis
     except JobProblem as problem:
         reason = str(problem)
         write_no_stack(output, reason, recipe, tabulate_lights(lights, None, {}, dict.fromkeys(lights, "no stack")))
-        return [f"no stack: {reason}"]
+        return [f"{NO_STACK}{reason}"]
     stack, canvas, level = _stack(lights, selection, settings)
     used = [lights[name][0] for name in selection.used]
     header = describe_stack(used, lights[selection.reference][0], stack, canvas, level)
     said = [f"{LEFT_OUT}{_short(name)}: {why}" for name, why in selection.left_out.items()]
     for line in said:
-        header.add_history(ascii(line)[1:-1])
+        add_sentence(header, line)
     weights = dict(zip(selection.used, map(float, stack.weights), strict=True))
     write_stack(output, stack, header, recipe, tabulate_lights(lights, selection, weights, selection.left_out))
     return said

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from darkroom.history import LEFT_OUT, NO_STACK, add_sentence, list_sentences, read_reason
 from darkroom.prepared_images import prepare_image
 from darkroom.problems import JobProblem
 from darkroom.product_files import read_product
@@ -17,7 +18,6 @@ from darkroom.raw_images import read_planned
 from darkroom.stacking.light_files import LightFile, open_light
 from darkroom.stacking.resample import Read
 from darkroom.stacking.stack_lights import PlacedLight, choose_canvas, stack_lights
-from darkroom.stacking.stack_products import LEFT_OUT
 from darkroom.stacking.star_lists import list_stars
 from darkroom.stacking.transforms import Transform
 
@@ -43,9 +43,8 @@ def make_raw_stack(stack: str, lights: Sequence[str], frames: Sequence[str], out
     """
     product = read_product(stack)
     if product.header.get("IMAGETYP") != "STACK":
-        raise JobProblem(
-            f"{stack}: there is no stack to compare with ({product.header.get('PROBLEM', 'another file')})"
-        )
+        why = read_reason(product.header, NO_STACK) or "it is another file"
+        raise JobProblem(f"{stack}: there is no stack to compare with ({why})")
     recipe = product.recipe
     with fits.open(stack) as hdus:
         rows = {str(row["light"]): row for row in hdus["LIGHTS"].data if row["used"]}
@@ -61,8 +60,8 @@ def make_raw_stack(stack: str, lights: Sequence[str], frames: Sequence[str], out
     canvas = choose_canvas(placed, shape, recipe["settings"]["canvas"] == "whole")
     made = stack_lights(placed, canvas, recipe["settings"]["sigma"], recipe["settings"]["weights"])
     header = product.header.copy(strip=True)
-    for line in [line for line in map(str, header.get("HISTORY", [])) if not line.startswith(LEFT_OUT)]:
-        header.add_history(line)
+    for sentence in list_sentences(product.header, LEFT_OUT):
+        add_sentence(header, sentence)
     header["IMAGETYP"] = ("RAW STACK", "kind of frame")
     header.remove("CALSTAT", ignore_missing=True)
     header["SKYLEVEL"] = (round(level, 4), "level of the sky, that of the reference")

@@ -11,16 +11,16 @@ from astropy.io import fits
 from astropy.time import Time
 
 from darkroom.cards import keep_common_cards, move_origin
+from darkroom.history import NO_STACK, add_sentence
 from darkroom.products import write_product
-from darkroom.solving.wcs_cards import remove_sky_cards
+from darkroom.solving.wcs_cards import list_sky_cards, remove_sky_cards
 from darkroom.stacking.light_files import LightFile
 from darkroom.stacking.selection import Selection
 from darkroom.stacking.stack_lights import Canvas, Stack
 from darkroom.stacking.star_lists import StarList
 
 # What is true of one light alone.
-OF_LIGHT = ("RAWFILE", "RAWID", "SOLVED", "EXPOSURE", "EXPTIME", "DATE-OBS", "BUNIT", "RECIPE", "CHECKSUM", "DATASUM")
-LEFT_OUT = "left out "  # how a line of history begins that names a light
+OF_LIGHT = ("RAWFILE", "RAWID", "EXPOSURE", "EXPTIME", "DATE-OBS", "BUNIT", "RECIPE", "CHECKSUM", "DATASUM")
 
 
 def describe_stack(
@@ -35,7 +35,7 @@ def describe_stack(
     keep_common_cards(header, [light.header for light in lights if light is not reference])
     for keyword in OF_LIGHT:
         header.remove(keyword, ignore_missing=True, remove_all=True)
-    _copy_sky_cards(reference.header, header)
+    header.extend(list_sky_cards(reference.header))
     move_origin(header, *canvas.origin)
     header["BUNIT"] = (reference.header.get("BUNIT", ""), "unit of the image")
     header["IMAGETYP"] = ("STACK", "kind of frame")
@@ -86,7 +86,7 @@ def write_no_stack(path: str, problem: str, recipe: dict[str, Any], table: fits.
     """
     header = fits.Header()
     header["IMAGETYP"] = ("NO STACK", "kind of frame")
-    header["PROBLEM"] = ascii(problem)[1:-1]
+    add_sentence(header, f"{NO_STACK}{problem}")
     write_product(path, None, header, recipe, more=[table])
 
 
@@ -117,12 +117,3 @@ def tabulate_lights(
             row["matrix"], row["shift"] = registration.transform.matrix, registration.transform.shift
     table["light"], table["reason"] = names, why
     return fits.BinTableHDU(table, name="LIGHTS")
-
-
-def _copy_sky_cards(source: fits.Header, target: fits.Header) -> None:
-    """Copy what tells where pixels lie on the sky."""
-    without = source.copy()
-    remove_sky_cards(without)
-    for card in source.cards:
-        if card.keyword not in without and card.keyword not in target:
-            target.append(card)
