@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from darkroom.chart_words import say_number, shorten
+from darkroom.page_words import VERDICTS
 from darkroom.report_model import LightShown, MasterShown, Night
 
 LAYERS = ["raw", "bias", "dark", "flat", "light"]
@@ -120,7 +121,7 @@ def describe_plan_in_words(night: Night) -> list[dict[str, Any]]:
 
 def _describe_master(id_: str, master: MasterShown, night: str) -> Node:
     looks = {"failed": "lost", "not made": "lost", "unproven": "doubt"}
-    words = [shorten(master.verdict, 12) or "not examined"]
+    words = [VERDICTS[master.verdict][1] if master.verdict in VERDICTS else shorten(master.verdict, 12)]
     words += [f"of {shorten(master.night, 12)}"] if master.night != night else []
     words += [] if master.used else ["not used"]
     mark = master.verdict.replace(" ", "-") if master.verdict in (*looks, "passed") else ""

@@ -10,6 +10,7 @@ import altair as alt
 from darkroom.chart_series import Chart, Row
 from darkroom.chart_theme import CROSS, theme_by_css
 from darkroom.chart_words import shorten
+from darkroom.page_words import VERDICTS
 from darkroom.plan_graph import Node, PlanGraph, describe_plan_in_words, make_graph
 from darkroom.plan_layout import MARK, NAME_SIZE, PAD, SETUP_SIZE, TALL, TOP, WORD_SIZE, PlanLayout, Stretch, lay_out
 from darkroom.report_model import Night
@@ -168,7 +169,7 @@ def _describe(graph: PlanGraph) -> str:
     lights = [node for node in graph.nodes.values() if node.layer == "light"]
     lost = sum(len(node.raws) for node in lights if node.mark == "skipped")
     made = sum(len(node.raws) for node in lights) - lost
-    verdicts = Counter(node.mark.replace("-", " ") or "not examined" for node in masters)
+    verdicts = Counter(VERDICTS[node.mark.replace("-", " ")][1] for node in masters)
     said = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
     return (
         f"{raws:,} raw frames make {len(masters)} masters ({number['bias']} bias, {number['dark']} dark, "
