@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from darkroom.report_model import LightShown, MasterShown, Night, Pair, Problem, RawShown
+from tests.shown_stacks import add_solutions, make_stacks, spoil_stacks
 
 NIGHT, BEFORE, SETUP = "2024-03-10", "2024-03-09", "Simulated_CCD-1x1-512x512-81e89e"
 EVENING = datetime(2024, 3, 11, 1, 30)  # UTC, an hour after sunset at the site
@@ -38,7 +39,8 @@ def make_picture(seed: int, size: int = 96, name: str = "PNG", scale: float = 1.
 def make_night(lights: int = 24, measured: bool = True, seed: int = 1) -> Night:
     """Return a night of lights in three filters over seven hours, with what can go wrong in one.
 
-    Of 8 lights and more, one is cloudy and two lack their masters; ``measured`` is false for a night without previews.
+    Of 8 lights and more, one is cloudy and two lack their masters, and stacks are made of them; ``measured`` is false
+    for a night without previews, solutions and stacks.
     """
     masters = _make_masters(measured)
     random = np.random.default_rng(seed)
@@ -47,6 +49,8 @@ def make_night(lights: int = 24, measured: bool = True, seed: int = 1) -> Night:
         _cloud_over(shown[lights // 2], measured)
         for light in (shown[2], shown[-1]):
             _skip(light)
+    if measured:
+        add_solutions(shown)
     raws = [_make_raw(name, master, random) for master in masters for name in master.frames if master.night == NIGHT]
     raws += [_make_raw_light(light, random) for light in shown]
     raws.append(RawShown("flat_R_broken.fits", "flat", SETUP, "R", "2024-03-11T01:04:00.000", 4.0, -10.0, 31000.0,
@@ -62,6 +66,7 @@ def make_night(lights: int = 24, measured: bool = True, seed: int = 1) -> Night:
         masters=masters if lights else [],
         raws=raws if lights else [],
         pairs=pairs if measured and lights else [],
+        stacks=make_stacks(shown, make_picture(90, 700)) if measured and lights >= 8 else [],
         problems=_list_problems() if lights >= 8 else [],
         notes=["bias_003.fits: its clock says 12:19, while the sun is up"] if lights else [],
         setups=[f"{SETUP}: Simulated CCD, binning 1x1, 512 x 512 pixels, read-out Normal, gain 1.5 e-/ADU"],
@@ -80,6 +85,7 @@ def make_night(lights: int = 24, measured: bool = True, seed: int = 1) -> Night:
 def make_hostile() -> Night:
     """Return a night whose headers and file names are made to break a page."""
     night = make_night(16)
+    paths = [light.path for light in night.lights]
     for at, light in enumerate(night.lights):
         text = NASTY[at % len(NASTY)]
         light.raw = f"{at} {text}.fits"
@@ -103,6 +109,7 @@ def make_hostile() -> Night:
         text = NASTY[at % len(NASTY)]
         raw.name, raw.kind, raw.setup, raw.filter, raw.notes = f"{at} {text}", text, text, text, text
         raw.start, raw.problem = text, raw.problem and text
+    spoil_stacks(night, paths, NASTY)
     for at, pair in enumerate(night.pairs):
         pair.title = pair.before_label = pair.after_label = NASTY[at]
     night.night = night.title = night.version = NASTY[1]

@@ -14,14 +14,17 @@ from darkroom.report_model import Night, Pair
 from darkroom.report_page import render_night
 from tests.browser.browser import Browser, Page
 from tests.shown import make_hostile, make_night
+from tests.shown_stacks import make_stack
 
 BRIGHT, DIM = 200, 50  # of the pictures of the small night's pair
 
 
 def make_small() -> Night:
-    """Return a night of three lights, whose pair of pictures are one grey each."""
+    """Return a night of three lights, whose pair of pictures are one grey each, and their stack."""
     night = make_night(3)
     night.pairs = [Pair("a pair", make_grey(BRIGHT), make_grey(DIM), "raw", "calibrated")]
+    night.stacks = [make_stack(night.lights, make_grey(DIM))]
+    night.stacks[0].exposure, night.stacks[0].filter = None, ""
     return night
 
 

@@ -17,8 +17,8 @@ from PIL import Image
 
 from darkroom import page_libraries
 from darkroom.page_libraries import enclose_script
-from darkroom.page_parts import judge_night
 from darkroom.page_pictures import embed_picture, link_file
+from darkroom.page_verdict import judge_night
 from darkroom.page_words import explain_figures, write_number
 from darkroom.report_model import LightShown, MasterShown, Night, Problem
 from darkroom.report_page import render_night, render_trends, write_json
@@ -165,7 +165,8 @@ def test_table_of_lights_has_the_figures_of_all():
         (n, light.path, light.raw) for n, light in enumerate(night.lights, 1)
     ]
     for light, row in zip(night.lights, whole, strict=True):
-        for key in ("sky", "noise", "noise_expected", "fwhm", "elongation", "stars", "masked", "temperature"):
+        for key in ("sky", "noise", "noise_expected", "fwhm", "elongation", "stars", "masked", "sky_rms",
+                    "temperature"):  # fmt: skip
             value = re.search(rf'<td data-key="{key}" data-order="([^"]*)"', row)[1]
             assert (float(value) if value else None) == getattr(light, key)
         assert ("stands out" in row) == bool(light.odd)

@@ -9,7 +9,7 @@ from typing import Any
 from darkroom.report_model import LightShown, Night
 
 PLAIN = ("object", "filter", "exposure", "start", "temperature")
-MEASURED = ("unit", "sky", "noise", "noise_expected", "fwhm", "elongation", "stars", "masked")
+MEASURED = ("unit", "sky", "noise", "noise_expected", "fwhm", "elongation", "stars", "masked", "sky_rms")
 COLUMNS = ("light", "raw", "setup", *PLAIN, "bias", "dark", "flat", *MEASURED, "odd", "missing", "notes")
 
 
@@ -17,7 +17,7 @@ def tabulate_lights(night: Night) -> str:
     """Return lights.csv: a row for each light, in order of time, and empty cells for what is not known.
 
     ``sky``, ``noise`` and ``noise_expected`` are in ``unit``, ``fwhm`` and ``elongation`` as `darkroom.sky_measures`
-    tells, ``masked`` is a part of one.
+    tells, ``masked`` is a part of one, ``sky_rms`` in seconds of arc.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")

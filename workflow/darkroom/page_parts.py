@@ -1,22 +1,13 @@
-"""The parts of a night's page as plain values for its template: verdict, lights, plan in words, masters."""
+"""The parts of a night's page as plain values for its template: anchors, lights, masters, pairs."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import Any
 
 from darkroom.page_pictures import CARD_SIZE, embed_picture, link_file
-from darkroom.page_words import (
-    STATES,
-    STATISTICS,
-    VERDICTS,
-    count,
-    explain_figures,
-    is_number,
-    write_number,
-    write_unit,
-)
+from darkroom.page_stacks import Part, cut_advice, find_parts
+from darkroom.page_words import STATES, STATISTICS, VERDICTS, explain_figures, is_number, write_number, write_unit
 from darkroom.report_model import LightShown, Night
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)(\.\d*)?Z?")
@@ -30,87 +21,9 @@ MEASURED = [
     ("elongation", "Elongation", "", 1, 3),
     ("stars", "Stars", "", 1, 6),
     ("masked", "Masked", "%", 100, 3),
+    ("sky_rms", "Plate rms", "″", 1, 3),
     ("temperature", "Sensor", "°C", 1, 3),
 ]
-
-
-def judge_night(night: Night) -> Row:
-    """Return the verdict: ``tone`` (good, warn, bad), a headline, sentences, tiles of numbers, why lights lack."""
-    sought, made, skipped = len(night.lights), len(night.made), len(night.skipped)
-    odd = sum(1 for light in night.made if light.odd)
-    verdicts = Counter(master.verdict for master in night.masters)
-    doubtful = [master for master in night.masters if master.used and master.verdict == "failed"]
-    reasons = Counter((one.what, one.remedy) for light in night.skipped for one in light.missing)
-    if not sought:
-        tone, headline = "warn", "There are no lights in this night"
-    elif not made:
-        tone, headline = "bad", "No light could be calibrated"
-    elif skipped or doubtful:
-        tone, headline = "warn", "Usable, but not all of it"
-    elif odd or night.problems:
-        tone, headline = "warn", "All is made; some of it needs a look"
-    else:
-        tone, headline = "good", "All is well"
-    return {
-        "tone": tone,
-        "headline": headline,
-        "sentences": [_say_lights(night, odd), _say_masters(night, verdicts, len(doubtful)), *_say_problems(night)],
-        "tiles": [
-            {"value": f"{made} of {sought}", "name": "lights calibrated", "link": "#lights"},
-            {"value": str(skipped), "name": "skipped", "link": "#lights"},
-            {"value": str(odd), "name": "stand out", "link": "#lights"},
-            {"value": f"{verdicts['passed']} of {len(night.masters)}", "name": "masters certified", "link": "#masters"},
-            {
-                "value": str(len(night.problems)),
-                "name": "problem" if len(night.problems) == 1 else "problems",
-                "link": "#problems",
-            },
-        ],
-        "reasons": [{"number": n, "what": what, "remedy": remedy} for (what, remedy), n in reasons.most_common()],
-        "verdicts": [
-            {"number": verdicts[name], "word": word, "symbol": symbol, "tone": tone, "meaning": meaning}
-            for name, (symbol, word, tone, meaning) in VERDICTS.items()
-            if verdicts[name]
-        ],
-    }
-
-
-def _say_lights(night: Night, odd: int) -> str:
-    sought, made, skipped = len(night.lights), len(night.made), len(night.skipped)
-    if not sought:
-        return "No frame of this night is a light, so there was nothing to calibrate."
-    if not skipped:
-        text = "The only light is calibrated." if sought == 1 else f"All {sought} lights are calibrated."
-    elif not made:
-        text = f"{count(sought, 'light was', 'lights were')} sought, and none has all the masters it needs."
-    else:
-        lack = "lacks a master and was" if skipped == 1 else "lack a master and were"
-        text = f"{made} of {sought} lights are calibrated; {skipped} {lack} skipped."
-    if not any(is_number(light.sky) for light in night.made):
-        return f"{text} Their pixels were not measured." if made else text
-    if not odd:
-        return f"{text} None of them stands out."
-    look = "stands out: look at it before you use it" if odd == 1 else "stand out: look at them before you use them"
-    return f"{text} {odd} of those made {look}."
-
-
-def _say_masters(night: Night, verdicts: Counter[str], doubtful: int) -> str:
-    if not night.masters:
-        return "There are no masters."
-    parts = [f"{verdicts[name]} {word}" for name, (_, word, _, _) in VERDICTS.items() if verdicts[name]]
-    text = f"Of {count(len(night.masters), 'master')}, {', '.join(parts)}."
-    if doubtful:
-        text += f" {doubtful} that failed {'is' if doubtful == 1 else 'are'} used all the same, as the settings ask."
-    elif verdicts["failed"]:
-        text += " What failed was set aside: no light was made with it."
-    return text
-
-
-def _say_problems(night: Night) -> list[str]:
-    number = len(night.problems)
-    if not number:
-        return []
-    return [f"{count(number, 'problem')} {'is' if number == 1 else 'are'} told below, with what helps."]
 
 
 def name_anchors(night: Night) -> dict[str, dict[str, str]]:
@@ -132,7 +45,7 @@ def list_columns(night: Night) -> list[Row]:
     units = {light.unit for light in night.made}
     unit = write_unit(units.pop()) if len(units) == 1 else ""
     columns: list[Row] = [{"key": "frame", "title": "Frame"}, {"key": "verdict", "title": "Verdict"}]
-    columns.append({"key": "remark", "title": "What stands out"})
+    columns += [{"key": "remark", "title": "What stands out"}] if any(list_remarks(night)) else []
     columns += [{"key": "setup", "title": "Setup"}] if len({light.setup for light in night.lights}) > 1 else []
     columns += [
         {"key": "object", "title": "Object"},
@@ -159,6 +72,7 @@ def list_lights(
 ) -> list[Row]:
     """Return a row of the table for each light; ``groups`` are the anchors of the plan by the light's number."""
     filters = {name: number for number, name in enumerate(list_filters(night), 1)}
+    parts = find_parts(night)
     return [
         {
             "anchor": f"light-{number}",
@@ -168,7 +82,8 @@ def list_lights(
             "thumbnail": embed_picture(light.thumbnail),
             "preview": link_file(light.preview),
             "filter": filters[light.filter],
-            "remarks": _list_remarks(light),
+            "remarks": remarks,
+            "stacks": parts.get(light.path, []),
             "plan": groups.get(number, ""),
             "masters": [
                 {"role": role, "name": path, "anchor": anchors["masters"].get(path, "")}
@@ -176,7 +91,7 @@ def list_lights(
             ],
             "raw": anchors["raws"].get(light.raw, ""),
         }
-        for number, light in enumerate(night.lights, 1)
+        for number, (light, remarks) in enumerate(zip(night.lights, list_remarks(night), strict=True), 1)
     ]
 
 
@@ -203,11 +118,26 @@ def _fill_cell(light: LightShown, column: Row) -> Row:
     return cell | {"text": text, "order": repr(float(value))}
 
 
-def _list_remarks(light: LightShown) -> list[Row]:
+def list_remarks(night: Night) -> list[list[Row]]:
+    """Return what is to be said of each light: what stands out or lacks, which stacks left it out, notes."""
+    parts = find_parts(night)
+    sought = [light for light in night.made if light.unsolved or is_number(light.sky_rms)]
+    # where no light was solved, all for one reason, the list of problems says it once
+    common = len(sought) > 1 and len({light.unsolved for light in sought}) == 1
+    return [_list_remarks(light, parts.get(light.path, []), not common) for light in night.lights]
+
+
+def _list_remarks(light: LightShown, parts: list[Part], tell_unsolved: bool) -> list[Row]:
     remarks = [{"tone": "warn", "text": why[:1].upper() + why[1:], "remedy": ""} for why in light.odd.values()]
     remarks += [{"tone": "bad", "text": one.what, "remedy": one.remedy} for one in light.missing]
     if not light.path and not light.missing:
         remarks.append({"tone": "bad", "text": "it lacks a master", "remedy": ""})
+    for part in parts:
+        if not part.used:
+            text = f"Left out of the stack of {part.name}{': ' if part.reason else ''}{part.reason}"
+            remarks.append({"tone": "warn", "text": text, "remedy": ""})
+    if light.unsolved and tell_unsolved:
+        remarks.append({"tone": "plain", "text": f"No plate solution: {cut_advice(light.unsolved)}", "remedy": ""})
     return [*remarks, {"tone": "plain", "text": light.notes, "remedy": ""}] if light.notes else remarks
 
 
@@ -241,3 +171,9 @@ def list_masters(night: Night) -> list[Row]:
             }
         )
     return cards
+
+
+def list_pairs(night: Night) -> list[Row]:
+    """Return the pairs with their pictures; those whose pictures cannot be read are left out."""
+    found = [(pair, embed_picture(pair.before), embed_picture(pair.after)) for pair in night.pairs]
+    return [{"pair": pair, "before": before, "after": after} for pair, before, after in found if before and after]

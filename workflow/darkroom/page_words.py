@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from darkroom.chart_words import say_number
@@ -73,6 +74,22 @@ def write_number(value: Any, digits: int = 4) -> str:
     if not is_number(value):
         return "–"
     return say_number(value, digits)
+
+
+def write_duration(seconds: float | None) -> str:
+    """Return a duration: ``90 s``, ``1,080 s (18 min)``, ``9,000 s (2 h 30 min)``; nothing where it is not known."""
+    if seconds is None or not is_number(seconds):
+        return ""
+    text, minutes = f"{say_number(seconds)} s", round(seconds / 60)
+    if seconds < 120:
+        return text
+    return f"{text} ({f'{minutes // 60} h ' if minutes >= 60 else ''}{minutes % 60} min)"
+
+
+def write_time(iso: str) -> str:
+    """Return a time (ISO 8601, UTC) to the second, as people write it; what is none as it is."""
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d*)?Z?", iso)
+    return f"{match[1]} {match[2]} UTC" if match else iso
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

@@ -58,8 +58,9 @@ class LightShown:
     ``sky`` and ``noise`` (of one pixel of empty sky) and ``noise_expected`` (what its error bars say of that) in
     ``unit``, ``fwhm`` in pixels, ``elongation`` the longer axis of its stars over the shorter one, ``stars`` counted,
     ``masked`` the part of its pixels that are flagged; ``odd`` maps a figure's name to why it stands out; ``missing``
-    are the masters it lacks, and what would help, if it was skipped. ``thumbnail`` is a JPEG, ``preview`` where its
-    picture lies, relative to the page.
+    are the masters it lacks, and what would help, if it was skipped. ``sky_rms`` is how far, in seconds of arc, its
+    stars are from where its plate solution puts them (None where it has none), ``unsolved`` why it has none though one
+    was sought. ``thumbnail`` is a JPEG, ``preview`` where its picture lies, relative to the page.
     """
 
     path: str
@@ -79,10 +80,59 @@ class LightShown:
     elongation: float | None = None
     stars: int | None = None
     masked: float | None = None
+    sky_rms: float | None = None
+    unsolved: str = ""
     odd: dict[str, str] = field(default_factory=dict)
     missing: list[Problem] = field(default_factory=list)
     notes: str = ""
     thumbnail: bytes = b""
+    preview: str = ""
+
+
+@dataclass
+class StackedLight:
+    """A light of a stack: ``path`` below results, and why it was left out, if it was.
+
+    ``weight`` is its share, ``fwhm`` and ``rms`` (of its registration) are in pixels, its counts times ``scale`` are
+    those of the reference.
+    """
+
+    path: str
+    used: bool
+    reason: str = ""
+    weight: float | None = None
+    fwhm: float | None = None
+    stars: int | None = None
+    rms: float | None = None
+    scale: float | None = None
+
+
+@dataclass
+class StackShown:
+    """A stack: ``path`` below results, the lights it was made of, the path of the one on which the others were laid.
+
+    ``exposure`` is that of each light (None where they differ), ``seconds`` that of all used ones together, ``middle``
+    their mid-time (ISO 8601, UTC). ``noise`` (of one pixel of empty sky) is in ``unit``, ``fwhm`` in pixels; the error
+    of a sum of many pixels is ``noise_factor`` times what their error bars add up to. ``problem`` is why there is none:
+    blank, clouded, too sparse. ``picture`` is a PNG, ``preview`` where it lies, relative to the page.
+    """
+
+    path: str
+    setup: str
+    object: str = ""
+    filter: str = ""
+    exposure: float | None = None
+    lights: list[StackedLight] = field(default_factory=list)
+    reference: str = ""
+    seconds: float | None = None
+    middle: str = ""
+    unit: str = ""
+    fwhm: float | None = None
+    noise: float | None = None
+    noise_factor: float | None = None
+    stars: int | None = None
+    problem: str = ""
+    picture: bytes = b""
     preview: str = ""
 
 
@@ -115,6 +165,7 @@ class Night:
     masters: list[MasterShown]
     raws: list[RawShown]
     pairs: list[Pair] = field(default_factory=list)
+    stacks: list[StackShown] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     setups: list[str] = field(default_factory=list)  # a line each: what frames of a setup have in common

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,17 @@ from darkroom.chart_words import shorten
 from darkroom.charts import draw_histogram, list_charts, share_datasets
 from darkroom.page_libraries import enclose_script, read_tables, read_tables_style, read_vega, write_policy
 from darkroom.page_parts import (
-    judge_night,
     list_columns,
     list_filters,
     list_lights,
     list_masters,
+    list_pairs,
     name_anchors,
     place_lights,
 )
-from darkroom.page_pictures import embed_picture, link_file
+from darkroom.page_pictures import link_file
+from darkroom.page_stacks import list_stacks, list_star_problems
+from darkroom.page_verdict import judge_night
 from darkroom.page_words import VERDICTS, count, is_number, write_number
 from darkroom.plan_graph import describe_plan_in_words
 from darkroom.plan_picture import draw_plan
@@ -60,6 +63,7 @@ def render_night(
     kept : Path, optional
         A folder for what all pages carry, so that the next one is made sooner.
     """
+    night = replace(night, problems=[*night.problems, *list_star_problems(night)])
     anchors = name_anchors(night)
     groups = describe_plan_in_words(night)
     columns = list_columns(night)
@@ -89,6 +93,7 @@ def render_night(
         groups=groups,
         anchors=anchors,
         verdicts=VERDICTS,
+        stacks=list_stacks(night, anchors),
         masters=masters,
         pairs=list_pairs(night),
         settings=_write_settings(night.settings),
@@ -143,12 +148,6 @@ def _group_charts(shown: dict[str, Any]) -> dict[str, dict[str, Any]]:
     for key, chart in shown.items():
         groups.setdefault(chart.group, {})[key] = chart
     return groups
-
-
-def list_pairs(night: Night) -> list[dict[str, Any]]:
-    """Return the pairs with their pictures; those whose pictures cannot be read are left out."""
-    found = [(pair, embed_picture(pair.before), embed_picture(pair.after)) for pair in night.pairs]
-    return [{"pair": pair, "before": before, "after": after} for pair, before, after in found if before and after]
 
 
 def _render_page(

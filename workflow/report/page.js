@@ -95,7 +95,7 @@ function lead(anchor) {
   for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
   if (target.dataset.node) followNode(target.dataset.node);
   for (const one of document.querySelectorAll(".marked")) one.classList.remove("marked");
-  if (/^(light|raw|master)-\d+$/.test(anchor)) {
+  if (/^(light|raw|master|stack)-\d+$/.test(anchor)) {
     target.classList.add("marked");
     target.querySelector("details.more")?.setAttribute("open", "");
   }
