@@ -17,7 +17,6 @@ from PIL import Image
 
 from darkroom.pictures import make_thumbnail
 from darkroom.png_texts import read_text, read_texts
-from darkroom.product_files import Product, read_product
 from darkroom.previews import (
     compare_bias,
     compare_light,
@@ -27,6 +26,7 @@ from darkroom.previews import (
     shrink_colours,
 )
 from darkroom.problems import JobProblem
+from darkroom.product_files import read_product
 from darkroom.products import write_product
 from darkroom.quality import Bit
 from darkroom.raw_images import read_planned
