@@ -37,10 +37,10 @@ def test_indexes_are_known_by_header_or_name(tmp_path):
 
 def test_missing_scales_are_told():
     assert name_missing_scales([], 5.0, 30.0) == ["03", "04", "05", "06", "07"]
-    assert "astrometry-data-tycho2 and astrometry-data-2mass-03 to -06" in advise_indexes(
-        ["03", "04", "05", "06", "07"]
-    )
-    assert "scale 04 (Debian: astrometry-data-2mass-04;" in advise_indexes(["04"])
+    several = advise_indexes(["03", "04", "05", "06", "07"])
+    assert "astrometry-data-tycho2 and astrometry-data-2mass-03 to -06 of contrib" in several
+    assert "scale 04 (Debian: astrometry-data-2mass-04 of contrib;" in advise_indexes(["04"])
+    assert "2mass" not in advise_indexes(["07", "19"])
     assert advise_indexes([]) == ""
 
 

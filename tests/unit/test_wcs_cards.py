@@ -133,6 +133,14 @@ def test_field_is_told(name):
     assert header["SOLVRMS"] == pytest.approx(solution.rms, rel=0.01, abs=1e-4)
 
 
+def test_full_turn_is_none():
+    header = fits.Header()
+    solution = replace(solve(PLAIN), rotation=359.99999)
+    write_sky_cards(header, solution)
+    assert header["SOLVROT"] == 0
+    assert "up is 0.00 deg" in solution.text
+
+
 def make_old_header():
     header = fits.Header({"OBJECT": "M 13", "FILTER": "V", "LTV1": -3.0, "CCDSEC": "[1:9,1:9]", "PVALUE": 3, "CD1": 4})
     header["HISTORY"] = "CTYPE1 was guessed"

@@ -43,7 +43,8 @@ def advise_indexes(missing: Sequence[str]) -> str:
         return ""
     packages = ["astrometry-data-tycho2"] if int(missing[-1]) >= TYCHO else []
     if narrow := [scale for scale in missing if int(scale) < TYCHO]:
-        packages.append(f"astrometry-data-2mass-{narrow[0]}" + (f" to -{narrow[-1]}" if len(narrow) > 1 else ""))
+        last = f" to -{narrow[-1]}" if len(narrow) > 1 else ""
+        packages.append(f"astrometry-data-2mass-{narrow[0]}{last} of contrib")
     scales = missing[0] if len(missing) == 1 else f"{missing[0]} to {missing[-1]}"
     return (
         f"install indexes of scale {scales} (Debian: {' and '.join(packages)}; "

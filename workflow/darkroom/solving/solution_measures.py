@@ -54,7 +54,7 @@ class Solution:
         ra, dec = self.centre
         return (
             f'RA {ra:.4f} Dec {dec:+.4f}, {self.size[0]:.3g} x {self.size[1]:.3g} deg, {self.scale:.4g}"/pixel, '
-            f"up is {self.rotation:.2f} deg east of north{', mirrored' if self.mirrored else ''}; "
+            f"up is {round(self.rotation, 2) % 360:.2f} deg east of north{', mirrored' if self.mirrored else ''}; "
             f'rms {self.rms:.2g}" ({self.rms_pixels:.2f} pixels) of {self.matches} stars of {self.catalogue}, '
             f"{self.by_chance:.1f} by chance"
         )

@@ -110,7 +110,7 @@ def _tell_solution(header: fits.Header, solution: Solution) -> None:
     header["SOLVRMS"] = (round(solution.rms, 4), "[arcsec] rms of stars left out of the fit")
     header["SOLVPIX"] = (round(solution.rms_pixels, 4), "[pixel] the same")
     header["SOLVSCAL"] = (round(solution.scale, 6), "[arcsec/pixel] scale")
-    header["SOLVROT"] = (round(solution.rotation, 4), "[deg] of up from north through east")
+    header["SOLVROT"] = (round(solution.rotation, 4) % 360, "[deg] of up from north through east")
     header["SOLVFLIP"] = (solution.mirrored, "whether the sky is mirrored")
     header["SOLVRA"] = (round(solution.centre[0], 6), "[deg] right ascension of the middle")
     header["SOLVDEC"] = (round(solution.centre[1], 6), "[deg] declination of the middle")
