@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 FRAMES = (ROOT / "docs" / "frames.md").read_text()
 REPORT = (ROOT / "docs" / "report.md").read_text()
+SOLVING = (ROOT / "docs" / "solving.md").read_text()
 IMAGES = ROOT / "docs" / "images"
 DESIGN = (ROOT / "docs" / "design.md").read_text()
 DIALECT_KEYS = {"recognise", "order", "cards", "sky", "words", "rules", "derive", "unsaid"}
@@ -80,6 +81,12 @@ def test_ailments_are_named_with_what_becomes_of_the_frame():
     assert set(named) == set(defaults)
     for ailment, deed in defaults.items():
         assert named[ailment].startswith(deeds[deed]), ailment
+
+
+def test_settings_of_solving_are_named_with_their_defaults():
+    defaults = fill_defaults({}, read_schema())["solve"]
+    named = {cells[0].strip("`"): cells[1].strip("`") for cells in list_rows(SOLVING, "## Settings")}
+    assert {setting: yaml.safe_load(default) for setting, default in named.items()} == defaults
 
 
 def test_the_map_names_no_room_that_is_gone():

@@ -1,11 +1,15 @@
 """What headers tell of scale and place, as programs write them."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from darkroom.dialects import list_sky_cards
-from darkroom.solving.hints import list_attempts, read_declination, read_hints, read_right_ascension
+from darkroom.solving.hints import list_attempts, list_hint_problems, read_hints
+from darkroom.solving.places import read_declination, read_right_ascension
 from tests.unit.test_wcs_cards import PLAIN, solve, write_sky_cards
 
 CARDS = list_sky_cards("generic", {"cards": {}})
@@ -143,10 +147,27 @@ def test_settings_are_believed_and_never_given_up():
     assert list_attempts(hints) == [hints]
 
 
-@pytest.mark.parametrize("settings", [{"scale": [2, 1]}, {"scale": ["a", "b"]}, {"position": ["x", "y"]}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"scale": [2, 1]}, {"scale": ["a", "b"]}, {"scale": [1, 700]}, {"position": ["x", "y"]}, {"position": [85, 91]}],
+)
 def test_settings_that_make_no_sense_are_refused(settings):
     with pytest.raises(ValueError, match="is no"):
         hint({}, **settings)
+    [problem] = list_hint_problems(settings)
+    assert problem.startswith(f"{next(iter(settings))}: [")
+
+
+def test_settings_that_make_sense_are_no_problem():
+    assert not [*list_hint_problems({"scale": [1, 2], "position": ["16 41 41", -36.5]})]
+    assert not [*list_hint_problems({"scale": None, "position": None})]
+
+
+def test_settings_are_checked_without_what_takes_long_to_import():
+    code = "import darkroom.solving.hints, sys; print(*(name for name in sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "darkroom.solving.hints" in loaded
+    assert {"numpy", "astropy"}.isdisjoint(loaded)
 
 
 def test_what_headers_tell_is_given_up_one_by_one():

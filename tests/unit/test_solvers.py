@@ -14,9 +14,10 @@ import pytest
 from astropy.io import fits
 
 from darkroom.dialects import list_sky_cards
+from darkroom.settings import fill_defaults, read_schema
 from darkroom.solving import tools
 from darkroom.solving.found_fields import read_solution
-from darkroom.solving.solve_light import UnsolvedLight, solve_light
+from darkroom.solving.solve_light import DEFAULTS, UnsolvedLight, solve_light
 from darkroom.solving.tools import find_solver
 from tests.solver.fields import Camera, draw_field, make_heights
 from tests.solver.record import WCS_CARDS, read_catalogue
@@ -106,6 +107,10 @@ def stand_in(tmp_path, monkeypatch):
 
     put.calls, put.folder, put.indexes = read_calls, tmp_path / "temporary", indexes
     return put
+
+
+def test_defaults_are_those_of_the_settings():
+    assert fill_defaults({}, read_schema())["solve"] == {"use": False} | DEFAULTS
 
 
 def test_light_is_solved(stand_in, image):

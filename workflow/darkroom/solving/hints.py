@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from astropy.io import fits
-
 from darkroom.quantities import read_number
+from darkroom.solving.places import read_declination, read_right_ascension
 from darkroom.values import find_quantity, find_value, read_card_name, read_comment
 
 SMALLEST, LARGEST = 0.01, 600.0  # seconds of arc a pixel that a camera may have
@@ -23,11 +22,6 @@ WIDEST = 180.0  # degrees of a field
 WCS_ROOM, CARD_ROOM, OPTICS_ROOM = 1.1, 1.15, 1.3
 RADIUS = 5.0  # degrees that a telescope may be off
 ARCSEC = math.degrees(1) * 3600
-_SEXAGESIMAL = re.compile(
-    r"\s*([+-]?)\s*(\d{1,3})[\s:hd°]+(\d{1,2})(?:[\s:m']+(\d{1,2}(?:\.\d*)?)\s*[s\"]?)?\s*", re.IGNORECASE
-)
-_HOURS = re.compile(r"\b(hours?|hrs?|h|hh|hms)\b", re.IGNORECASE)
-_DEGREES = re.compile(r"\b(deg|degs|degrees?)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -85,17 +79,21 @@ def read_hints(
     hints = _add_scale(hints, header, cards, wcs)
     hints = _add_position(hints, header, cards, wcs)
     if settings.get("scale"):
-        low, high = (read_number(each) for each in settings["scale"])
-        if low is None or high is None or not SMALLEST <= low <= high <= LARGEST:
-            raise ValueError(f"{settings['scale']} is no range of seconds of arc a pixel")
-        hints = replace(hints, scale=(low, high), scale_told_by="settings", sure_of_scale=True)
+        hints = replace(hints, scale=_read_range(settings["scale"]), scale_told_by="settings", sure_of_scale=True)
     if settings.get("position"):
-        ra, dec = settings["position"]
-        place = read_right_ascension(ra), read_declination(dec)
-        if place[0] is None or place[1] is None:
-            raise ValueError(f"{ra!a}, {dec!a} is no place on the sky")
-        hints = replace(hints, position=(place[0], place[1]), position_told_by="settings", sure_of_position=True)
+        place = _read_place(settings["position"])
+        hints = replace(hints, position=place, position_told_by="settings", sure_of_position=True)
     return hints
+
+
+def list_hint_problems(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the settings' ``scale`` and ``position``, a line each."""
+    for key, read in (("scale", _read_range), ("position", _read_place)):
+        try:
+            if settings.get(key):
+                read(settings[key])
+        except ValueError as error:
+            yield f"{key}: {error}"
 
 
 def list_attempts(hints: Hints) -> list[Hints]:
@@ -116,37 +114,18 @@ def widen_scale(hints: Hints, shape: tuple[int, int]) -> tuple[float, float]:
     return hints.scale or (SMALLEST, min(LARGEST, WIDEST * 3600 / max(shape)))
 
 
-def read_right_ascension(value: Any, comment: str = "") -> float | None:
-    """Return degrees from a card's right ascension: a number is in degrees, ``16 41 41`` in hours.
-
-    A comment that names the other unit is believed. None for what is none.
-    """
-    number = read_number(value)
-    hours = number is None
-    if _HOURS.search(comment) and not _DEGREES.search(comment):
-        hours = True
-    elif _DEGREES.search(comment) and not _HOURS.search(comment):
-        hours = False
-    degrees = _read_angle(value, number)
-    if degrees is None or (degrees := degrees * (15 if hours else 1)) < 0 or degrees > 360:
-        return None
-    return degrees % 360
+def _read_range(told: Sequence[Any]) -> tuple[float, float]:
+    low, high = (read_number(each) for each in told)
+    if low is None or high is None or not SMALLEST <= low <= high <= LARGEST:
+        raise ValueError(f"{list(told)!a} is no range of seconds of arc a pixel ({SMALLEST:g} to {LARGEST:g})")
+    return low, high
 
 
-def read_declination(value: Any) -> float | None:
-    """Return degrees from a card's declination, a number or text such as ``+36 27 35``; None if it is none."""
-    degrees = _read_angle(value, read_number(value))
-    return degrees if degrees is not None and abs(degrees) <= 90 else None
-
-
-def _read_angle(value: Any, number: float | None) -> float | None:
-    if number is not None or not isinstance(value, str):
-        return number
-    parts = _SEXAGESIMAL.fullmatch(value)
-    if not parts or int(parts[3]) >= 60 or float(parts[4] or 0) > 60:
-        return None
-    angle = int(parts[2]) + int(parts[3]) / 60 + float(parts[4] or 0) / 3600
-    return -angle if parts[1] == "-" else angle
+def _read_place(told: Sequence[Any]) -> tuple[float, float]:
+    ra, dec = read_right_ascension(told[0]), read_declination(told[1])
+    if ra is None or dec is None:
+        raise ValueError(f"{list(told)!a} is no right ascension and declination")
+    return ra, dec
 
 
 def _add_scale(hints: Hints, header: Mapping[str, Any], cards: Mapping[str, Any], wcs: _RoughWcs | None) -> Hints:
@@ -193,6 +172,8 @@ class _RoughWcs:
 
 def _read_rough_wcs(header: Mapping[str, Any], shape: tuple[int, int]) -> _RoughWcs | None:
     """Return where the middle of a light lies by its WCS, and its scale; None if it has none."""
+    from astropy.io import fits  # the settings are checked without it
+
     if not isinstance(header, fits.Header) or "CTYPE1" not in header:
         return None
     from astropy.wcs import WCS
