@@ -1,0 +1,110 @@
+"""Bands of a stack: some rows of all lights resampled, clipped, and averaged into its planes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkroom.quality import Bit
+from darkroom.stacking.clipping import find_hits
+from darkroom.stacking.placed_lights import Canvas, PlacedLight
+from darkroom.stacking.resample import Resampled, resample_rows
+
+PER_VALUE = 40  # bytes of one value of one light in a band, with all that is worked out of it
+LEAST_COVER = 0.5  # part of a pixel that good ones must cover: of less the middle lies elsewhere
+ANYWHERE = 1.0  # part of a star's range by which the value of one colour of a mosaic may differ: it lies a pixel off
+SAMPLE = 16  # each so many rows tell how much noise is shared
+MARGIN = 16  # rows around a band that clipping looks at
+
+Values = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+def cut_bands(canvas: Canvas, number: int, memory: int) -> Iterator[slice]:
+    """Yield the rows of bands that a number of lights fill so many bytes with."""
+    height, width = canvas.shape
+    step = max(4 * MARGIN, memory // (number * width * PER_VALUE) - 2 * MARGIN)
+    for start in range(0, height, step):
+        yield slice(start, min(start + step, height))
+
+
+def resample_band(lights: Sequence[PlacedLight], canvas: Canvas, rows: slice) -> list[Resampled]:
+    """Return what each light shows of some rows of a stack."""
+    away = -np.array(canvas.origin, np.float64)
+    return [
+        resample_rows(
+            light.read, light.shape, light.transform.move(away), rows, canvas.shape[1], light.level, light.scale
+        )
+        for light in lights
+    ]
+
+
+def reject(band: list[Resampled], lights: Sequence[PlacedLight], sigma: float | None, inner: slice) -> Mask:
+    """Return what is rejected of the inner rows of a band, shape (lights, rows, columns)."""
+    if sigma is None or len(band) < 2:
+        return np.zeros((len(band), *band[0].data[inner].shape), bool)
+    values, variances, levels = (np.empty((len(band), *band[0].data.shape), np.float32) for _ in range(3))
+    for n, (each, light) in enumerate(zip(band, lights, strict=True)):
+        values[n] = each.data
+        values[n][each.cover < tell_least(light)] = np.nan
+        variances[n] = each.variance
+        np.multiply(each.squares, np.float32(light.spread), out=levels[n])
+    widths = [light.fwhm and light.fwhm * light.transform.area**0.5 for light in lights]
+    least = 0.0 if all(light.dense == 1 for light in lights) else ANYWHERE
+    return find_hits(values, variances, levels, sigma, widths, least)[:, inner]
+
+
+def tell_least(light: PlacedLight) -> float:
+    """Return which part of a pixel a light must cover, so that the value counts."""
+    return LEAST_COVER * light.dense**2
+
+
+def combine(
+    band: list[Resampled],
+    hits: Mask,
+    lights: Sequence[PlacedLight],
+    shares: Values,
+    inner: slice,
+    out: dict[str, NDArray[Any]],
+    first: int,
+) -> Values:
+    """Average the inner rows of a band into planes; return the variance over that of independent pixels of some."""
+    shape = out["data"].shape
+    total, sums, spread, alone = (np.zeros(shape) for _ in range(4))
+    spare, spare_sums, spare_spread = (np.zeros(shape) for _ in range(3))
+    flags = np.zeros(shape, np.uint8)
+    for each, hit, light, share in zip(band, hits, lights, shares, strict=True):
+        data, variance, squares, cover = (p[inner] for p in (each.data, each.variance, each.squares, each.cover))
+        enough = cover >= tell_least(light)
+        used = enough & ~hit
+        weight = np.where(used, cover, 0) * share
+        total += weight
+        sums += weight * data
+        spread += weight**2 * variance
+        # each pixel of the light counts once in a sum of many, and so many of them lie on one of the stack
+        alone += share * weight * variance / np.where(squares > 0, squares, 1)
+        out["seconds"] += np.where(used, cover * np.float32(light.seconds), 0)
+        out["rejected"] += hit
+        # what little is covered by good pixels, or by flagged ones that have a value, serves where nothing else does
+        poor = np.where(enough, 0, cover) * share
+        spare += poor
+        spare_sums += poor * data
+        spare_spread += poor**2 * variance
+        flags |= np.where(poor > 0, each.flags[inner], np.uint8(0))
+    empty = total <= 0
+    filled = empty & (spare > 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out["data"][:] = np.where(filled, spare_sums / spare, sums / total)
+        out["variance"][:] = np.where(filled, spare_spread / spare**2, spread / total**2)
+    out["mask"][:] = np.where(filled, flags, empty * np.uint8(Bit.NO_DATA))
+    told = np.flatnonzero((first + np.arange(shape[0])) % SAMPLE == 0)  # the same rows, whatever the bands
+    ratio = alone[told][~empty[told]] / spread[told][~empty[told]]
+    return ratio[np.isfinite(ratio)]
+
+
+def average_factor(ratios: Values) -> float:
+    """Return by how much the noise of many pixels exceeds that of independent ones."""
+    return float(np.sqrt(1 / np.mean(1 / ratios))) if len(ratios) else 1.0
