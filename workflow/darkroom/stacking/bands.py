@@ -74,35 +74,53 @@ def combine(
     """Average the inner rows of a band into planes; return the variance over that of independent pixels of some."""
     shape = out["data"].shape
     total, sums, spread, alone = (np.zeros(shape) for _ in range(4))
-    spare, spare_sums, spare_spread = (np.zeros(shape) for _ in range(3))
-    flags = np.zeros(shape, np.uint8)
     for each, hit, light, share in zip(band, hits, lights, shares, strict=True):
         data, variance, squares, cover = (p[inner] for p in (each.data, each.variance, each.squares, each.cover))
-        enough = cover >= tell_least(light)
-        used = enough & ~hit
-        weight = np.where(used, cover, 0) * share
+        part = np.where((cover < tell_least(light)) | hit, np.float32(0), cover)
+        weight = part * share
         total += weight
         sums += weight * data
-        spread += weight**2 * variance
+        variance_part = weight * variance
         # each pixel of the light counts once in a sum of many, and so many of them lie on one of the stack
-        alone += share * weight * variance / np.where(squares > 0, squares, 1)
-        out["seconds"] += np.where(used, cover * np.float32(light.seconds), 0)
+        alone += share * variance_part / np.where(squares > 0, squares, np.float32(1))
+        variance_part *= weight
+        spread += variance_part
+        out["seconds"] += part * np.float32(light.seconds)
         out["rejected"] += hit
-        # what little is covered by good pixels, or by flagged ones that have a value, serves where nothing else does
-        poor = np.where(enough, 0, cover) * share
-        spare += poor
-        spare_sums += poor * data
-        spare_spread += poor**2 * variance
-        flags |= np.where(poor > 0, each.flags[inner], np.uint8(0))
     empty = total <= 0
-    filled = empty & (spare > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        out["data"][:] = np.where(filled, spare_sums / spare, sums / total)
-        out["variance"][:] = np.where(filled, spare_spread / spare**2, spread / total**2)
-    out["mask"][:] = np.where(filled, flags, empty * np.uint8(Bit.NO_DATA))
+        out["data"][:] = sums / total
+        out["variance"][:] = spread / total**2
+    out["mask"][:] = empty * np.uint8(Bit.NO_DATA)
+    if empty.any():
+        _fill(band, hits, shares, inner, out, np.nonzero(empty))
     told = np.flatnonzero((first + np.arange(shape[0])) % SAMPLE == 0)  # the same rows, whatever the bands
     ratio = alone[told][~empty[told]] / spread[told][~empty[told]]
     return ratio[np.isfinite(ratio)]
+
+
+def _fill(
+    band: list[Resampled],
+    hits: Mask,
+    shares: Values,
+    inner: slice,
+    out: dict[str, NDArray[Any]],
+    empty: tuple[NDArray[np.int_], ...],
+) -> None:
+    """Set pixels of which no light covers enough by what little good ones do, or flagged ones that have a value."""
+    total, sums, spread = (np.zeros(len(empty[0])) for _ in range(3))
+    flags = np.zeros(len(empty[0]), np.uint8)
+    for each, hit, share in zip(band, hits, shares, strict=True):
+        weight = np.where(hit[empty], 0, each.cover[inner][empty]) * share
+        total += weight
+        sums += weight * each.data[inner][empty]
+        spread += weight**2 * each.variance[inner][empty]
+        flags |= np.where(weight > 0, each.flags[inner][empty], np.uint8(0))
+    told = total > 0
+    where = tuple(axis[told] for axis in empty)
+    out["data"][where] = sums[told] / total[told]
+    out["variance"][where] = spread[told] / total[told] ** 2
+    out["mask"][where] = flags[told]
 
 
 def average_factor(ratios: Values) -> float:

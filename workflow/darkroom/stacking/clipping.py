@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, maximum_filter, minimum_filter
+from scipy.ndimage import maximum_filter, minimum_filter
 
 from darkroom.rejection import find_median, find_outliers
 
@@ -27,7 +28,6 @@ USUAL = 3.0  # pixels, the FWHM where no light tells it
 CHANCE_RANGE = 6.0  # standard deviations, what noise alone makes of the range
 LARGEST = 15  # pixels, half of the widest range
 BESIDE = 0.6  # of the limit, that of the neighbours of what was rejected: a hit's edges
-AROUND = np.ones((1, 3, 3), bool)
 CHUNK = 2**18  # values of a chunk whose median is taken, so that they stay in the cache
 
 Image = NDArray[np.float32]
@@ -80,7 +80,7 @@ def find_hits(
     tolerance = parts, steady, allowed
     _clip(rejected, values, variances, levels, tolerance, np.nonzero(doubtful), sigma)
     if rejected.any():
-        beside = binary_dilation(rejected, AROUND) & ~rejected
+        beside = _find_neighbours(rejected)
         again = np.zeros_like(rejected)
         _clip(again, values, variances, levels, tolerance, np.nonzero(beside.any(axis=0)), BESIDE * sigma)
         rejected |= again & beside
@@ -144,6 +144,17 @@ def _clip(
         rejected[(slice(None), *(each[pairs] for each in where))] = _find_brighter(
             heard[:, pairs], more[:, pairs], sky[:, pairs], (parts, steady, star[pairs]), sigma
         )
+
+
+def _find_neighbours(rejected: Mask) -> Mask:
+    """Return which values lie beside rejected ones of the same light."""
+    _, rows, columns = rejected.shape
+    light, y, x = np.nonzero(rejected)
+    beside = np.zeros_like(rejected)
+    for dy, dx in product((-1, 0, 1), repeat=2):
+        beside[light, np.clip(y + dy, 0, rows - 1), np.clip(x + dx, 0, columns - 1)] = True
+    beside[rejected] = False
+    return beside
 
 
 def _find_brighter(
