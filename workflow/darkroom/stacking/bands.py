@@ -13,9 +13,8 @@ from darkroom.stacking.clipping import find_hits
 from darkroom.stacking.placed_lights import Canvas, PlacedLight
 from darkroom.stacking.resample import Resampled, resample_rows
 
-PER_VALUE = 40  # bytes of one value of one light in a band, with all that is worked out of it
+PER_VALUE = 56  # bytes of one value of one light in a band, with all that is worked out of it (measured)
 LEAST_COVER = 0.5  # part of a pixel that good ones must cover: of less the middle lies elsewhere
-ANYWHERE = 1.0  # part of a star's range by which the value of one colour of a mosaic may differ: it lies a pixel off
 SAMPLE = 16  # each so many rows tell how much noise is shared
 MARGIN = 16  # rows around a band that clipping looks at
 
@@ -49,17 +48,12 @@ def reject(band: list[Resampled], lights: Sequence[PlacedLight], sigma: float | 
     values, variances, levels = (np.empty((len(band), *band[0].data.shape), np.float32) for _ in range(3))
     for n, (each, light) in enumerate(zip(band, lights, strict=True)):
         values[n] = each.data
-        values[n][each.cover < tell_least(light)] = np.nan
+        values[n][each.cover < LEAST_COVER] = np.nan
         variances[n] = each.variance
         np.multiply(each.squares, np.float32(light.spread), out=levels[n])
-    widths = [light.fwhm and light.fwhm * light.transform.area**0.5 for light in lights]
-    least = 0.0 if all(light.dense == 1 for light in lights) else ANYWHERE
-    return find_hits(values, variances, levels, sigma, widths, least)[:, inner]
-
-
-def tell_least(light: PlacedLight) -> float:
-    """Return which part of a pixel a light must cover, so that the value counts."""
-    return LEAST_COVER * light.dense**2
+    sides = [light.transform.area**0.5 for light in lights]
+    widths = [light.fwhm and light.fwhm * side for light, side in zip(lights, sides, strict=True)]
+    return find_hits(values, variances, levels, sigma, widths, max(sides))[:, inner]
 
 
 def combine(
@@ -76,13 +70,13 @@ def combine(
     total, sums, spread, alone = (np.zeros(shape) for _ in range(4))
     for each, hit, light, share in zip(band, hits, lights, shares, strict=True):
         data, variance, squares, cover = (p[inner] for p in (each.data, each.variance, each.squares, each.cover))
-        part = np.where((cover < tell_least(light)) | hit, np.float32(0), cover)
+        part = np.where((cover < LEAST_COVER) | hit, np.float32(0), cover)
         weight = part * share
         total += weight
         sums += weight * data
         variance_part = weight * variance
-        # each pixel of the light counts once in a sum of many, and so many of them lie on one of the stack
-        alone += share * variance_part / np.where(squares > 0, squares, np.float32(1))
+        # each pixel of the light counts once in a sum of many
+        alone += share * light.transform.area * variance_part / np.where(squares > 0, squares, np.float32(1))
         variance_part *= weight
         spread += variance_part
         out["seconds"] += part * np.float32(light.seconds)

@@ -41,7 +41,7 @@ def find_hits(
     levels: Image,
     sigma: float,
     widths: Sequence[float | None],
-    least: float = 0.0,
+    side: float = 1.0,
 ) -> Mask:
     """Return which values of resampled lights (lights, rows, columns) depart from the others; False where NaN.
 
@@ -62,14 +62,14 @@ def find_hits(
         Standard deviations that a value may lie from the median.
     widths : sequence of float or None
         FWHM of each light's stars, pixels of the stack.
-    least : float
-        Part of a star's range by which any value may differ, if that is more than resampling explains.
+    side : float
+        That of the largest pixels of a light, in pixels of the stack.
     """
     if len(values) < 2:
         return np.zeros(values.shape, bool)
     absent = np.isnan(values)
     middle = take_middle(values, absent)
-    parts, steady, fwhm = tell_parts(widths, least)
+    parts, steady, fwhm = tell_parts(widths, side)
     allowed = tell_range(middle, variances, absent, fwhm)
     doubtful = np.zeros(middle.shape, bool)
     with np.errstate(invalid="ignore"):
@@ -100,11 +100,11 @@ def take_middle(values: Image, absent: Mask) -> Image:
     return middle
 
 
-def tell_parts(widths: Sequence[float | None], least: float) -> tuple[Values, float, float]:
+def tell_parts(widths: Sequence[float | None], side: float) -> tuple[Values, float, float]:
     """Return by which part of a star's range each light may differ from the others, any of them, and their FWHM."""
     known = [width for width in widths if width]
     usual = float(np.median(known)) if known else USUAL
-    steady = max(STEADY + BLUR / usual**2, least)
+    steady = STEADY + BLUR * (side / usual) ** 2
     parts = [steady + SEEING * abs((usual / width) ** 2 - 1) if width else max(UNKNOWN, steady) for width in widths]
     return np.array(parts), steady, usual
 

@@ -33,8 +33,6 @@ class PlacedLight:
         When half of it was over, ISO UTC.
     fwhm : float or None
         That of its stars, its own pixels; tells by how much a star may differ before it is clipped.
-    dense : float
-        Which part of its pixels has a value: 1, but of one colour of a mosaic (`darkroom.stacking.colours`).
     """
 
     read: Read
@@ -46,7 +44,6 @@ class PlacedLight:
     seconds: float = 0.0
     middle: str | None = None
     fwhm: float | None = None
-    dense: float = 1.0
 
     @property
     def spread(self) -> float:
