@@ -193,7 +193,7 @@ def test_error_bars_and_quality_plane_are_written_beside_the_image(tmp_path):
     path = tmp_path / "x.fits"
     write_product(str(path), IMAGE, fits.Header({"BUNIT": "electron"}), make_recipe(), variance, mask)
     with fits.open(path, checksum=True) as hdus:
-        assert [hdu.name for hdu in hdus] == ["PRIMARY", "UNCERT", "MASK", "RECIPE"]
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "MASK", "UNCERT", "RECIPE"]
         assert (hdus["UNCERT"].header["UTYPE"], hdus["UNCERT"].header["BUNIT"]) == ("StdDevUncertainty", "electron")
         assert (hdus["MASK"].header["BITPIX"], hdus["MASK"].header["BIT1"]) == (8, "HOT")
         assert hdus["MASK"].data[0, :3].tolist() == [0, 6, 0]

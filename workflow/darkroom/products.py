@@ -52,13 +52,13 @@ def write_product(
     """
     pixels = None if image is None else _as_stored(image)
     planes: list[Any] = [fits.PrimaryHDU(pixels, header=stamp_header(header, recipe))]
+    if mask is not None:  # first: Siril 1.0 takes planes of floats behind the image for more frames, bytes for the end
+        planes.append(fits.ImageHDU(mask, name="MASK"))
+        describe_bits(planes[-1].header)
     if variance is not None:
         planes.append(fits.ImageHDU(_as_stored(np.sqrt(variance, dtype=np.float32)), name="UNCERT"))
         planes[-1].header["UTYPE"] = ("StdDevUncertainty", "one standard deviation")
         planes[-1].header["BUNIT"] = (header.get("BUNIT", ""), "unit of the image")
-    if mask is not None:
-        planes.append(fits.ImageHDU(mask, name="MASK"))
-        describe_bits(planes[-1].header)
     write_hdus(path, [*planes, *more], recipe)
 
 
