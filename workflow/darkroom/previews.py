@@ -26,7 +26,8 @@ Levels = NDArray[np.uint8]
 def preview_light(product: Product, settings: dict[str, Any]) -> tuple[Levels, Levels, dict[str, Any]]:
     """Return the picture of a light, the same without a grid, and what its pixels tell of the sky."""
     step, first = (SIDE, find_green(product.mosaic)) if product.mosaic else (1, (0, 0))
-    figures = measure_light(product.data, product.uncertainty, product.mask, unit=product.unit, step=step, first=first)
+    one = product.of_one_colour
+    figures = measure_light(one.data, one.uncertainty, one.mask, unit=product.unit, step=step, first=first)
     figures["sky_rms"] = product.header.get("SOLVRMS")
     figures["unsolved"] = read_reason(product.header, NOT_SOLVED)
     small, shown = shrink_colours(product.data, settings["size"], product.mosaic)
@@ -95,22 +96,22 @@ def shrink_colours(image: Image, size: int, mosaic: str | None) -> tuple[Image, 
     Parameters
     ----------
     image : array, shape (rows, columns)
-        Not less than 2 x 2 pixels of a mosaic.
+        Not less than 2 x 2 pixels of a mosaic; or three planes of shape (colours, rows, columns).
     mosaic : str or None
         The colours of the first two pixels of the first two rows, such as RGGB.
     """
+    if image.ndim == 3:
+        made = [shrink(plane, size) for plane in image]
+        return _balance(np.stack([small for small, _ in made], axis=-1)), _measure_shown(*made[0], image.shape[1:])
     if mosaic is None:
         small, factor = shrink(image, size)
-        return small, _measure_shown(small, image.shape, factor)
+        return small, _measure_shown(small, factor, image.shape)
     planes, factor = shrink_mosaic(image, size)
     found: dict[str, list[Image]] = {}
     for colour, plane in zip(mosaic, planes, strict=True):
         found.setdefault(colour, []).append(plane)
-    colours = np.stack([_join(found[colour]) for colour in "RGB"], axis=-1)
-    medians = np.array([measure_median(colours[..., number]) for number in range(3)])
-    with np.errstate(over="ignore", invalid="ignore"):
-        colours += (np.mean(medians) - medians).astype(np.float32)
-    rows, columns = _measure_shown(planes[0], (image.shape[0] // SIDE, image.shape[1] // SIDE), factor)
+    colours = _balance(np.stack([_join(found[colour]) for colour in "RGB"], axis=-1))
+    rows, columns = _measure_shown(planes[0], factor, (image.shape[0] // SIDE, image.shape[1] // SIDE))
     return colours, (SIDE * rows, SIDE * columns)
 
 
@@ -130,7 +131,15 @@ def _join(planes: list[Image]) -> Image:
     return np.where(np.isfinite(one), np.where(np.isfinite(other), mean, one), other)
 
 
-def _measure_shown(small: Image, shape: tuple[int, ...], factor: int) -> tuple[int, int]:
+def _balance(colours: Image) -> Image:
+    """Bring each colour to the mean of their medians, in place."""
+    medians = np.array([measure_median(colours[..., number]) for number in range(3)])
+    with np.errstate(over="ignore", invalid="ignore"):
+        colours += (np.mean(medians) - medians).astype(np.float32)
+    return colours
+
+
+def _measure_shown(small: Image, factor: int, shape: tuple[int, ...]) -> tuple[int, int]:
     """Return how many rows and columns the pixels of a small image stand for."""
     return small.shape[0] * min(factor, shape[0]), small.shape[1] * min(factor, shape[1])
 

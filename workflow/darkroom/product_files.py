@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from darkroom.stamps import TABLE, read_stamp
 
 COLOURED = ("light", "flat")  # kinds of frames that saw light
 
+GREEN = 1  # plane of a stack in red, green and blue
+
 Image = NDArray[np.floating[Any]]
 
 
@@ -24,7 +26,8 @@ Image = NDArray[np.floating[Any]]
 class Product:
     """A light, stack or master as its file holds it: arrays of shape (rows, columns), mapped and not read.
 
-    ``mosaic`` is in the order of its pixels, None of a monochrome camera and of what saw no light.
+    ``mosaic`` is in the order of its pixels, None of a monochrome camera and of what saw no light. A stack of mosaics
+    has arrays of shape (colours, rows, columns), in red, green and blue.
     """
 
     header: fits.Header
@@ -37,6 +40,14 @@ class Product:
     def mosaic(self) -> str | None:
         """The colours of the first two pixels of the first two rows."""
         return find_mosaic(self.recipe) if self.recipe["kind"] in COLOURED and min(self.data.shape) >= SIDE else None
+
+    @property
+    def of_one_colour(self) -> Product:
+        """Itself; of a stack of mosaics, its green plane."""
+        if self.data.ndim == 2:
+            return self
+        bars, mask = (None if each is None else each[GREEN] for each in (self.uncertainty, self.mask))
+        return replace(self, data=self.data[GREEN], uncertainty=bars, mask=mask)
 
     @property
     def unit(self) -> str:
@@ -62,7 +73,7 @@ def read_product(path: str, digest: str | None = None) -> Product:
             raise JobProblem(f"{path}: made by another recipe than the plan's; run snakemake again")
         with fits.open(path, memmap=True) as hdus:
             told = hdus[0].header["NAXIS"] == 0 and hdus[0].header.get("IMAGETYP") == "NO STACK"
-            if not told and hdus[0].header["NAXIS"] != 2:
+            if not told and hdus[0].header["NAXIS"] not in (2, 3):
                 raise ValueError("it holds no image")
             return Product(
                 hdus[0].header,

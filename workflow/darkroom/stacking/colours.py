@@ -9,6 +9,7 @@ told from the green pixels, of which there are most, and their places hold for a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from darkroom.stacking.judgement import Scale, measure_scale
 from darkroom.stacking.placed_lights import PlacedLight
 from darkroom.stacking.register import NEAR, Registration, match_stars
 from darkroom.stacking.resample import Mask, Read
+from darkroom.stacking.stack_lights import Stack, average_times
 from darkroom.stacking.star_lists import StarList, list_stars
 from darkroom.stacking.transforms import Transform
 
@@ -111,6 +113,21 @@ def measure_colour_scale(
     none = np.empty((0, 2), int)
     pairs = match_stars(light, reference, transform, NEAR) if len(light) and len(reference) else none
     return measure_scale(light, reference, Registration(transform, pairs, float("nan"), "header"), seconds)
+
+
+def join_colours(stacks: Sequence[Stack], lights: Sequence[PlacedLight]) -> Stack:
+    """Return the stacks of red, green and blue as one, whose planes are of shape (colours, rows, columns).
+
+    ``lights`` are the mosaics, whose exposures count once; their weights are those of green.
+    """
+    planes = ("data", "variance", "seconds", "rejected", "mask")
+    joined = {name: np.stack([getattr(stack, name) for stack in stacks]) for name in planes}
+    green = stacks[COLOURS.index("G")].weights
+    weights = green.reshape(len(lights), -1).sum(axis=1)
+    seconds = [light.seconds for light in lights]
+    middle = average_times([light.middle for light in lights], seconds)
+    factor = max(stack.noise_factor for stack in stacks)
+    return Stack(**joined, weights=weights, noise_factor=factor, exposure=float(sum(seconds)), middle=middle)
 
 
 def fill_between(data: Image, mask: Mask | None, own: NDArray[np.bool_]) -> tuple[NDArray[np.float32], Mask]:

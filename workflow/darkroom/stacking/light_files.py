@@ -11,7 +11,9 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from darkroom.mosaics import find_mosaic
 from darkroom.product_files import read_product
+from darkroom.stacking.colours import list_colour_stars
 from darkroom.stacking.resample import Read
 from darkroom.stacking.star_lists import StarList, list_stars
 
@@ -75,11 +77,19 @@ class LightFile:
         """Whether its coordinates were solved from stars."""
         return self.header.get("SOLVED") is True
 
-    def find_stars(self) -> StarList:
-        """Return its stars."""
+    @property
+    def mosaic(self) -> str | None:
+        """The colours of the first two pixels of its first two rows; None of a monochrome camera."""
+        return find_mosaic(self.recipe)
+
+    def find_stars(self, colour: str = "G") -> StarList:
+        """Return its stars; of a mosaic, those of one colour."""
         whole = slice(None), slice(None)
         bars = None if self.uncertainty is None else self.uncertainty.read(*whole)
-        return list_stars(self.data.read(*whole), bars, None if self.mask is None else self.mask.read(*whole))
+        mask = None if self.mask is None else self.mask.read(*whole)
+        if self.mosaic:
+            return list_colour_stars(self.data.read(*whole), bars, mask, self.mosaic, colour)
+        return list_stars(self.data.read(*whole), bars, mask)
 
     def make_reader(self, noise: float) -> Read:
         """Return what reads its planes for resampling; ``noise`` is that of the sky, where it bears no error bars."""

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from darkroom.history import LEFT_OUT, NO_STACK, add_sentence
 from darkroom.problems import JobProblem
+from darkroom.stacking.colours import COLOURS, join_colours, measure_colour_scale, take_colour
 from darkroom.stacking.header_guess import guess_transform, read_coordinates
 from darkroom.stacking.judgement import Limits
 from darkroom.stacking.light_files import LightFile, open_light
+from darkroom.stacking.placed_lights import Canvas, PlacedLight, choose_canvas
 from darkroom.stacking.selection import Selection, select_lights
-from darkroom.stacking.stack_lights import Canvas, PlacedLight, Stack, choose_canvas, stack_lights
+from darkroom.stacking.stack_lights import Stack, stack_lights
 from darkroom.stacking.stack_products import describe_stack, tabulate_lights, write_no_stack, write_stack
 from darkroom.stacking.star_lists import StarList
+from darkroom.stacking.transforms import Transform
 
 Lights = dict[str, tuple[LightFile, StarList]]
 
@@ -39,9 +44,9 @@ def make_stack(paths: Sequence[str], recipe: dict[str, Any], output: str) -> lis
         reason = str(problem)
         write_no_stack(output, reason, recipe, tabulate_lights(lights, None, {}, dict.fromkeys(lights, "no stack")))
         return [f"{NO_STACK}{reason}"]
-    stack, canvas, level = _stack(lights, selection, settings)
+    stack, canvas, levels = _stack(lights, selection, settings)
     used = [lights[name][0] for name in selection.used]
-    header = describe_stack(used, lights[selection.reference][0], stack, canvas, level)
+    header = describe_stack(used, lights[selection.reference][0], stack, canvas, levels)
     said = [f"{LEFT_OUT}{_short(name)}: {why}" for name, why in selection.left_out.items()]
     for line in said:
         add_sentence(header, line)
@@ -53,45 +58,59 @@ def make_stack(paths: Sequence[str], recipe: dict[str, Any], output: str) -> lis
 def _select(lights: Lights, settings: dict[str, Any]) -> Selection:
     """Register lights and judge them."""
     coordinates = {name: read_coordinates(file.header) for name, (file, _) in lights.items()}
-    guesses = {}
-    for name, (file, _) in lights.items():
-        for other in lights:
-            guess = guess_transform(coordinates[name], coordinates[other], file.shape) if other != name else None
-            if guess is not None:
-                guesses[name, other] = guess
+
+    def guess(name: str, reference: str) -> Transform | None:
+        return guess_transform(coordinates[name], coordinates[reference], lights[name][0].shape)
+
     return select_lights(
         {name: stars for name, (_, stars) in lights.items()},
         {name: file.seconds for name, (file, _) in lights.items()},
         {name: file.start for name, (file, _) in lights.items()},
         Limits(settings["min_flux"], settings["max_fwhm"], settings["max_elongation"]),
-        guesses,
+        guess,
         {name for name, (file, _) in lights.items() if file.is_solved},
     )
 
 
-def _stack(lights: Lights, selection: Selection, settings: dict[str, Any]) -> tuple[Stack, Canvas, float]:
-    """Return the stack of the lights that are used, its place on the reference, and the level of its sky."""
-    placed = []
+def _stack(lights: Lights, selection: Selection, settings: dict[str, Any]) -> tuple[Stack, Canvas, list[float]]:
+    """Return the stack of the lights that are used, its place on the reference, and the level of its sky; of colours
+    that of each, one behind the other.
+    """
+    placed = {}
     for name, (registration, scale) in selection.used.items():
         file, stars = lights[name]
-        placed.append(
-            PlacedLight(
-                file.make_reader(stars.noise),
-                file.shape,
-                registration.transform,
-                stars.level,
-                stars.noise,
-                scale.value,
-                file.seconds,
-                file.middle,
-                stars.fwhm,
-            )
-        )
+        reader = file.make_reader(stars.noise)
+        of_sky = stars.level, stars.noise, scale.value, file.seconds, file.middle, stars.fwhm
+        placed[name] = PlacedLight(reader, file.shape, registration.transform, *of_sky)
     reference, stars = lights[selection.reference]
-    canvas = choose_canvas(placed, reference.shape, settings["canvas"] == "whole")
-    stack = stack_lights(placed, canvas, settings["sigma"], settings["weights"])
-    stack.data += stars.level
-    return stack, canvas, stars.level
+    canvas = choose_canvas(list(placed.values()), reference.shape, settings["canvas"] == "whole")
+    how = settings["sigma"], settings["weights"]
+    if not reference.mosaic:
+        stack = stack_lights(list(placed.values()), canvas, *how)
+        stack.data += np.float32(stars.level)
+        return stack, canvas, [stars.level]
+    stacks, levels = [], []
+    for colour in COLOURS:
+        planes, level = _take_colour(lights, placed, selection.reference, colour)
+        stacks.append(stack_lights(planes, canvas, *how))
+        stacks[-1].data += np.float32(level)
+        levels.append(level)
+    return join_colours(stacks, list(placed.values())), canvas, levels
+
+
+def _take_colour(
+    lights: Lights, placed: dict[str, PlacedLight], reference: str, colour: str
+) -> tuple[list[PlacedLight], float]:
+    """Return one colour of placed mosaics, and the level of its sky on the reference."""
+    stars = {name: lights[name][0].find_stars(colour) for name in {reference: None, **placed}}
+    planes = []
+    for name, light in placed.items():
+        mosaic = lights[name][0].mosaic
+        assert mosaic, "lights of one setup are of one camera"
+        seconds = light.seconds, lights[reference][0].seconds
+        scale = measure_colour_scale(stars[name], stars[reference], light.transform, seconds)
+        planes += take_colour(light, mosaic, colour, stars[name], scale.value)
+    return planes, stars[reference].level
 
 
 def _short(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
 from darkroom.problems import JobProblem
@@ -26,7 +26,7 @@ def select_lights(
     seconds: Mapping[str, float],
     times: Mapping[str, str | None],
     limits: Limits,
-    guesses: Mapping[tuple[str, str], Transform] | None = None,
+    guess: Callable[[str, str], Transform | None] = lambda name, reference: None,
     trusted: Set[str] = frozenset(),
 ) -> Selection:
     """Register lights on one of them, and judge which of them go into a stack.
@@ -41,8 +41,8 @@ def select_lights(
         Name to exposure, and to when it began (ISO UTC).
     limits : Limits
         From the configuration.
-    guesses : mapping, optional
-        (light, reference) to where their headers' coordinates put the light.
+    guess : callable, optional
+        Tells of a light and the reference where their headers' coordinates put the light; None if they do not tell.
     trusted : set of str
         Names of lights whose coordinates were solved from stars.
     """
@@ -58,10 +58,10 @@ def select_lights(
     found: dict[str, tuple[Registration, Scale]] = {}
     left_out: dict[str, str] = {}
     for name, stars in lights.items():
-        guess = Transform.stay() if name == reference else (guesses or {}).get((name, reference))
+        first = Transform.stay() if name == reference else guess(name, reference)
         sure = name == reference or {name, reference} <= trusted
         try:
-            registration = register_light(stars, lights[reference], guess, sure)
+            registration = register_light(stars, lights[reference], first, sure)
         except JobProblem as problem:
             left_out[name] = f"not registered on {reference}: {problem}"
             continue

@@ -20,11 +20,23 @@ from darkroom.stacking.stack_lights import Canvas, Stack
 from darkroom.stacking.star_lists import StarList
 
 # What is true of one light alone.
-OF_LIGHT = ("RAWFILE", "RAWID", "EXPOSURE", "EXPTIME", "DATE-OBS", "BUNIT", "RECIPE", "CHECKSUM", "DATASUM")
+OF_LIGHT = (
+    "RAWFILE",
+    "RAWID",
+    "EXPOSURE",
+    "EXPTIME",
+    "DATE-OBS",
+    "BUNIT",
+    "RECIPE",
+    "CHECKSUM",
+    "DATASUM",
+    "BAYERPAT",
+    "COLORTYP",
+)
 
 
 def describe_stack(
-    lights: Sequence[LightFile], reference: LightFile, stack: Stack, canvas: Canvas, level: float
+    lights: Sequence[LightFile], reference: LightFile, stack: Stack, canvas: Canvas, levels: Sequence[float]
 ) -> fits.Header:
     """Return a stack's header: what its lights agree on, the coordinates of the reference, times of the whole.
 
@@ -50,7 +62,11 @@ def describe_stack(
         header["DATE-END"] = (max(ends).isoformat(timespec="milliseconds"), "end of the last light, UTC")
         header["MJD-AVG"] = (round(float(Time(stack.middle, scale="utc").mjd), 8), "[d] the same as DATE-AVG")
     header["STACKREF"] = ascii(reference.name.rsplit("/", 1)[-1])[1:-1]
-    header["SKYLEVEL"] = (round(level, 4), "level of the sky, that of the reference")
+    for number, level in enumerate(levels, start=1):
+        name = f"SKYLEV{number}" if levels[1:] else "SKYLEVEL"
+        header[name] = (round(level, 4), "level of the sky, that of the reference")
+    if levels[1:]:
+        header["CTYPE3"] = ("RGB", "red, green and blue")
     header["NOISFACT"] = (round(stack.noise_factor, 4), "error of a sum of many pixels: times that by UNCERT")
     return header
 
