@@ -1,6 +1,8 @@
 """Solutions as files: a WCS or the reason why there is none, written and read back, and copied into a light."""
 
 import random
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 
+from darkroom.fingerprints import fingerprint_module
 from darkroom.problems import JobProblem
 from darkroom.solving.solutions import read_solution_cards, write_solution
 from darkroom.solving.wcs_cards import copy_sky_cards, write_sky_cards
@@ -125,6 +128,17 @@ def test_what_is_no_whole_solution_is_refused(name, tmp_path):
     spoil(name, path)
     with pytest.raises(JobProblem, match=r"light\.wcs: (cannot be read \(No such file|is no whole solution)"):
         read_solution_cards(str(path))
+
+
+def test_lights_depend_on_solutions_but_not_on_how_they_are_found():
+    """Else each change of the check would make all lights anew, and each of their jobs import SciPy."""
+    reached = {name.rpartition(".")[2] for name in fingerprint_module("solving/solutions")}
+    assert {"solutions", "solution", "wcs_cards"} <= reached
+    assert reached.isdisjoint({"wcs_fit", "solution_check", "solution_measures", "star_matching", "solve_light"})
+    code = "import darkroom.solving.solutions, sys; print(*(name for name in sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "darkroom.solving.solutions" in loaded
+    assert {"scipy", "sep", "astropy.wcs"}.isdisjoint(loaded)
 
 
 def test_solution_that_cannot_be_written(tmp_path):

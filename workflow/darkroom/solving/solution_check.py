@@ -14,15 +14,15 @@ from scipy.spatial import cKDTree
 from scipy.stats import binom
 
 from darkroom.solving.field_stars import Stars
+from darkroom.solving.solution import SkyFit, Solution
 from darkroom.solving.solution_measures import (
-    Solution,
     choose_order,
     describe_fit,
     expect_chance_matches,
     try_fit,
 )
 from darkroom.solving.star_matching import Values, find_inside, make_projection, match_stars
-from darkroom.solving.wcs_fit import SkyFit, count_terms
+from darkroom.solving.wcs_fit import count_terms
 
 FEWEST = 8  # matches of a solution
 TURNS = 8  # of matching and fitting

@@ -7,57 +7,19 @@ chance is how many do where the catalogue is shifted, or as many as of stars tha
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from darkroom.solving.field_stars import Stars
+from darkroom.solving.solution import SkyFit, Solution
 from darkroom.solving.star_matching import Values, find_inside, make_projection, match_stars
-from darkroom.solving.wcs_fit import SkyFit, count_terms, fit_sky
+from darkroom.solving.wcs_fit import count_terms, fit_sky
 
 PARTS = 10  # of the matches; each is left out of a fit once
 PER_TERM = 3  # matches for each number of a polynomial
 BETTER = 0.95  # by what factor the rms of left-out stars must fall for a higher order
 SHIFTS = [(dx, dy) for dx in (-2, 0, 2) for dy in (-2, 0, 2) if dx or dy]  # in first reaches
-
-
-@dataclass(frozen=True)
-class Solution:
-    """A WCS that was checked, and what is told of it.
-
-    ``shape`` are the light's rows and columns; ``rms`` (seconds of arc, and ``rms_pixels``) is that of the stars left
-    out of the fit, ``matches`` their number of ``catalogue`` ones in the frame, ``by_chance`` how many would match by
-    chance. ``scale`` in seconds of arc a pixel, ``rotation`` the angle of the image's upward direction from north
-    through east in degrees, ``mirrored`` whether the image is not as the sky is seen; ``centre`` (RA, Dec) and ``size``
-    (width, height) in degrees.
-    """
-
-    fit: SkyFit
-    shape: tuple[int, int]
-    rms: float
-    rms_pixels: float
-    matches: int
-    catalogue: int
-    by_chance: float
-    scale: float
-    rotation: float
-    mirrored: bool
-    centre: tuple[float, float]
-    size: tuple[float, float]
-    solver: str = ""
-    reference: str = ""
-
-    @property
-    def text(self) -> str:
-        """All of it in one line for a person."""
-        ra, dec = self.centre
-        return (
-            f'RA {ra:.4f} Dec {dec:+.4f}, {self.size[0]:.3g} x {self.size[1]:.3g} deg, {self.scale:.4g}"/pixel, '
-            f"up is {round(self.rotation, 2) % 360:.2f} deg east of north{', mirrored' if self.mirrored else ''}; "
-            f'rms {self.rms:.2g}" ({self.rms_pixels:.2f} pixels) of {self.matches} stars of {self.catalogue}, '
-            f"{self.by_chance:.1f} by chance"
-        )
 
 
 def try_fit(pixels: Values, places: Values, shape: tuple[int, int], order: int) -> SkyFit | None:

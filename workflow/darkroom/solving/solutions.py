@@ -14,7 +14,7 @@ from astropy.io import fits
 from darkroom.history import NOT_SOLVED, add_sentence, read_reason
 from darkroom.problems import JobProblem
 from darkroom.products import write_hdus
-from darkroom.solving.solution_measures import Solution
+from darkroom.solving.solution import Solution
 from darkroom.solving.wcs_cards import copy_sky_cards, write_sky_cards
 from darkroom.stamps import STAMP, digest_recipe, read_stamp
 

@@ -18,8 +18,8 @@ from darkroom.solving.field_stars import Stars, find_field_stars
 from darkroom.solving.found_fields import FoundField
 from darkroom.solving.hints import Hints, list_attempts, read_hints, widen_scale
 from darkroom.solving.index_advice import advise_indexes, find_pattern_range, name_missing_scales
+from darkroom.solving.solution import Solution
 from darkroom.solving.solution_check import HIGHEST_ORDER, RefusedSolution, check_solution
-from darkroom.solving.solution_measures import Solution
 from darkroom.solving.solvers import run_solver
 from darkroom.solving.star_indexes import StarIndex, choose_indexes, read_index_stars, read_indexes
 from darkroom.solving.tools import PACKAGES, Solver, SolverProblem, find_tools, name_folders

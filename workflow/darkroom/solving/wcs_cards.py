@@ -9,7 +9,7 @@ import re
 
 from astropy.io import fits
 
-from darkroom.solving.solution_measures import Solution
+from darkroom.solving.solution import Solution
 
 # One coordinate system, with or without the letter of another version of it.
 _OF_VERSION = re.compile(

@@ -7,55 +7,17 @@ Greisen 2002 for TAN). Coordinates in pixels are those of FITS less one: the mid
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
-from astropy.wcs import WCS, Sip
+from astropy.wcs import WCS
 from numpy.typing import NDArray
+
+from darkroom.solving.solution import SkyFit
 
 TURNS = 6
 DIGITS = 13  # significant ones that are kept of what is fitted: the rest is the machine's
 GRID = 24  # places each way, by which the inverse polynomial is found
 
 Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class SkyFit:
-    """A fitted WCS by its numbers: ``crpix`` as in FITS (from 1), ``crval`` in degrees, ``cd`` in degrees a pixel.
-
-    ``a`` and ``b`` are SIP's coefficients by powers of x and y, ``ap`` and ``bp`` those of the inverse; empty of TAN.
-    """
-
-    crpix: tuple[float, float]
-    crval: tuple[float, float]
-    cd: tuple[tuple[float, float], tuple[float, float]]
-    a: dict[tuple[int, int], float] = field(default_factory=dict)
-    b: dict[tuple[int, int], float] = field(default_factory=dict)
-    ap: dict[tuple[int, int], float] = field(default_factory=dict)
-    bp: dict[tuple[int, int], float] = field(default_factory=dict)
-
-    @property
-    def order(self) -> int:
-        """The order of the polynomial, 1 if there is none."""
-        return max((p + q for p, q in self.a), default=1)
-
-    def make_wcs(self) -> WCS:
-        """Return it as astropy's WCS."""
-        wcs = WCS(naxis=2)
-        end = "-SIP" if self.a else ""
-        wcs.wcs.ctype = [f"RA---TAN{end}", f"DEC--TAN{end}"]
-        wcs.wcs.crpix, wcs.wcs.crval, wcs.wcs.cd = self.crpix, self.crval, self.cd
-        wcs.wcs.cunit = ["deg", "deg"]
-        wcs.wcs.lonpole = 180.0
-        wcs.wcs.radesys = "ICRS"
-        if self.a:
-            size = self.order + 1
-            inverse = max(p + q for p, q in self.ap) + 1
-            tables = [_tabulate(each, size) for each in (self.a, self.b)]
-            wcs.sip = Sip(*tables, *(_tabulate(each, inverse) for each in (self.ap, self.bp)), self.crpix)
-        wcs.wcs.set()
-        return wcs
 
 
 def count_terms(order: int) -> int:
@@ -128,13 +90,6 @@ def _invert(
     solved /= np.array([half ** (p + q) for p, q in powers])[:, None]
     ap, bp = ({power: _round(value) for power, value in zip(powers, row, strict=True)} for row in solved.T)
     return ap, bp
-
-
-def _tabulate(coefficients: dict[tuple[int, int], float], size: int) -> Values:
-    table = np.zeros((size, size))
-    for (p, q), value in coefficients.items():
-        table[p, q] = value
-    return table
 
 
 def _make_plane(centre: Values) -> WCS:
