@@ -229,6 +229,10 @@ def _contradictions(settings: dict[str, Any]) -> Iterator[str]:
     if flat["max_counts"] is not None and flat["max_counts"] <= flat["min_counts"]:
         yield f"flat: max_counts {flat['max_counts']:g} is not above min_counts {flat['min_counts']:g}"
     yield from _contradict_headers(settings["headers"])
+    if settings["solve"]["scale"] or settings["solve"]["position"]:
+        from darkroom.solving.hints import list_hint_problems
+
+        yield from (f"solve.{line}" for line in list_hint_problems(settings["solve"]))
 
 
 def _contradict_headers(headers: dict[str, Any]) -> Iterator[str]:

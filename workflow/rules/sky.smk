@@ -68,3 +68,19 @@ rule stack_raws:
         "{output}"
     script:
         "../../scripts/stack_raws.py"
+
+
+# On request alone: snakemake results/2024-03-10/<setup>/lights/<name>.head
+rule write_head:
+    input:
+        product=f"{RESULTS}/{{night}}/{{setup}}/{{shared}}.fits",
+    output:
+        f"{RESULTS}/{{night}}/{{setup}}/{{shared}}.head",
+    log:
+        f"{RESULTS}/logs/write_head/{{night}}/{{setup}}/{{shared}}.head.log",
+    conda:
+        "../../envs/darkroom.yaml"
+    message:
+        "{output}"
+    script:
+        "../../scripts/write_head.py"
