@@ -13,7 +13,7 @@ export HOME := $(CURDIR)/.venv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-slurm demo pictures verify-installation bench bench-memory bench-scale lint test test-cosmics test-pages test-slurm test-faults test-solver lock clean
+.PHONY: help env env-slurm demo pictures verify-installation bench bench-memory bench-scale lint test test-cosmics test-pages test-slurm test-faults test-solver test-tools lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -80,6 +80,10 @@ test-pages: env  ## open pages in Chromium, of real nights too; screenshots in d
 
 test-slurm: env-slurm  ## submit nights to a real Slurm on this machine, and let it fail (minutes; root installs it)
 	$(BIN)/python -m tests.slurm
+
+# make test-tools TOOLS="-rP tests/tools/test_astromatic.py" shows what was measured; docs/tools.md has all of it.
+test-tools: env  ## SExtractor, SCAMP, SWarp, Siril, DS9 and photutils on files as they are (root installs them)
+	$(BIN)/python -m tests.tools $(TOOLS)
 
 # make test-faults FAULTS="--rounds 200 --seed 7 tests/faults/test_kills.py"
 test-faults: env  ## kill runs at random moments, fill disks, spoil files: the same bytes in the end (half an hour)
