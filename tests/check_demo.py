@@ -27,7 +27,7 @@ def read_light(path: Path) -> np.ndarray:
     with fits.open(path) as hdus:
         data = hdus[0].data.astype(float)
         if hdus[0].header["BUNIT"] == "electron":
-            data /= hdus[0].header["GAINUSED"]
+            data /= hdus[0].header["CALGAIN"]
         if "MASK" in hdus:
             data[hdus["MASK"].data != 0] = np.nan
     return data

@@ -49,7 +49,7 @@ def tell_light(truth: Truth, stem: str, header: fits.Header) -> np.ndarray:
     image = truth.scenes[stem]
     if "D" not in header["CALSTAT"]:
         image = image + truth.camera.dark_rate() * header["EXPTIME"] / truth.camera.flat(header["FILTER"])
-    return image * (header["GAINUSED"] if header["BUNIT"] == "electron" else 1.0)
+    return image * (header["CALGAIN"] if header["BUNIT"] == "electron" else 1.0)
 
 
 def clip(pulls: np.ndarray) -> np.ndarray:

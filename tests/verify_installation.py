@@ -91,7 +91,7 @@ def check_lights(truth: Truth, results: Path) -> tuple[Fluxes, list[str]]:
             failures.append(f"no light {stem}")
             continue
         product, scene = Product.read(paths[stem]), truth.scenes[stem]
-        unit = product.header["GAINUSED"] if product.header["BUNIT"] == "electron" else 1.0
+        unit = product.header["CALGAIN"] if product.header["BUNIT"] == "electron" else 1.0
         fluxes = measure_stars(product, light, scene, unit)
         every.append(fluxes)
         sky, noise = measure_sky(read_light(paths[stem]), truth, stem)

@@ -67,7 +67,7 @@ def enter_darkroom(raw: Path, cores: int, overlay: Path | None = None) -> Compet
 def read_darkroom(path: Path) -> np.ndarray:
     """Return a light of Darkroom's in ADU."""
     header = read_header(path)
-    return read_image(path) / (header["GAINUSED"] if header["BUNIT"] == "electron" else 1.0)
+    return read_image(path) / (header["CALGAIN"] if header["BUNIT"] == "electron" else 1.0)
 
 
 def enter_script(name: str, raw: Path) -> Competitor:

@@ -93,9 +93,9 @@ def test_huntsman_cmos(tmp_path):
     for stem, path in lights.items():
         raw, header = read_raw(ODD / "huntsman-cmos" / f"{stem}.fits"), fits.getheader(path)
         assert header["CALSTAT"] == "BDF"
-        assert header["GAINUSED"] == fits.getheader(ODD / "huntsman-cmos" / f"{stem}.fits")["EGAIN"]
+        assert header["CALGAIN"] == fits.getheader(ODD / "huntsman-cmos" / f"{stem}.fits")["EGAIN"]
         np.testing.assert_allclose(
-            fits.getdata(path), header["GAINUSED"] * (raw - dark) / relative, rtol=1e-5, atol=1e-3
+            fits.getdata(path), header["CALGAIN"] * (raw - dark) / relative, rtol=1e-5, atol=1e-3
         )
 
 
@@ -127,7 +127,7 @@ def test_tircam2(tmp_path):
         header = fits.getheader(path)
         assert header["CALSTAT"] == "BF"
         assert header["BUNIT"] == "adu"  # nothing tells the gain
-        assert header["RONUSED"] == pytest.approx(3.3, abs=0.5)  # ADU, of the two biases
+        assert header["CALRON"] == pytest.approx(3.3, abs=0.5)  # ADU, of the two biases
 
 
 def test_int_ids(tmp_path):
@@ -149,8 +149,8 @@ def test_int_ids(tmp_path):
     for stem, path in lights.items():
         light, header = fits.getdata(path), fits.getheader(path)
         assert light.shape == (4099, 366)
-        assert header["GAINUSED"] == 1.2  # of the slow speed; the fast one has 2.43
-        assert header["RONUSED"] * header["GAINUSED"] == pytest.approx(4.2)
+        assert header["CALGAIN"] == 1.2  # of the slow speed; the fast one has 2.43
+        assert header["CALRON"] * header["CALGAIN"] == pytest.approx(4.2)
         assert header["CALSTAT"] == "OTBF"
         good = flat > 0.06
         expected = 1.2 * (trim(int(stem[1:])) - bias) / flat
@@ -176,8 +176,8 @@ def test_names_only(tmp_path):
     inside = np.s_[150:450, 100:600]
     assert spread((other / flat)[inside]) < 0.5 * spread(other[inside])
     header = fits.getheader(folder / "master_flat_none.fits")
-    assert header["GAINUSED"] == 0.46
-    assert header["RONUSED"] * header["GAINUSED"] == pytest.approx(16, abs=2)  # an ST-7 reads with 15 e-
+    assert header["CALGAIN"] == 0.46
+    assert header["CALRON"] * header["CALGAIN"] == pytest.approx(16, abs=2)  # an ST-7 reads with 15 e-
 
 
 def test_maxim_headers(tmp_path):
@@ -200,4 +200,4 @@ def test_saao(tmp_path):
     expected = 1.9 * (raw[:, 16:528] - np.median(raw[:, 3:13], axis=1)[:, None])
     np.testing.assert_allclose(fits.getdata(lights["a8280271"]), expected, rtol=1e-5, atol=1e-3)
     assert header["CALSTAT"] == "OT"
-    assert header["RONUSED"] * header["GAINUSED"] == pytest.approx(5.0)
+    assert header["CALRON"] * header["CALGAIN"] == pytest.approx(5.0)

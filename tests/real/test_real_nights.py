@@ -109,7 +109,7 @@ def test_nickel(tmp_path):
         assert light.shape == (1024, 1024)
         good = flat > 0.1
         header, old = fits.getheader(path), fits.getheader(DATA / "nickel" / path.name)
-        gain = header["GAINUSED"]
+        gain = header["CALGAIN"]
         assert gain == pytest.approx(1.79, abs=0.02)  # e-/ADU, measured; the headers do not tell
         np.testing.assert_allclose(light[good], (gain * expected / flat)[good], rtol=1e-5, atol=1e-2)
         assert header["CALSTAT"] == "OTBF"

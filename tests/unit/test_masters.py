@@ -128,8 +128,8 @@ def test_measurements_tell_gain_and_read_noise_in_adu_and_values_serve_where_the
     assert read_detector(recipe, shelf) == Detector(1.6, 5.5)
     header = fits.Header()
     stamp_detector(header, recipe, read_detector(recipe, shelf))
-    assert (header["GAINUSED"], header["GAINFROM"]) == (1.6, "n/s/gain.json")
-    assert (header["RONUSED"], header["RONFROM"]) == (5.5, "n/s/read_noise.json")
+    assert (header["CALGAIN"], header["CALGFROM"]) == (1.6, "n/s/gain.json")
+    assert (header["CALRON"], header["CALRFROM"]) == (5.5, "n/s/read_noise.json")
 
     failed = put_figures(tmp_path, "gain", gain=None)
     assert read_detector({"detector": {"gain": tell(2.0, failed), "read_noise": tell(9.0)}}, shelf) == Detector(
@@ -144,4 +144,4 @@ def test_header_names_where_gain_and_read_noise_come_from_and_nothing_that_is_un
     header = fits.Header()
     recipe = {"detector": {"gain": tell(2.0, source="config.yaml"), "read_noise": tell(source="unknown")}}
     stamp_detector(header, recipe, Detector(2.0, None))
-    assert dict(header) == {"GAINUSED": 2.0, "GAINFROM": "config.yaml"}
+    assert dict(header) == {"CALGAIN": 2.0, "CALGFROM": "config.yaml"}

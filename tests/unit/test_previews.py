@@ -65,7 +65,7 @@ def make_recipe(kind="light", name="m67.fits", overscan=None, **parts):
 
 
 def write_light(path, image, header=None, recipe=None, variance=True, mask=None):
-    header = fits.Header({"BUNIT": "electron", "GAINUSED": 2.0, "NCOMBINE": 9} | (header or {}))
+    header = fits.Header({"BUNIT": "electron", "CALGAIN": 2.0, "NCOMBINE": 9} | (header or {}))
     recipe = recipe or make_recipe(name=path.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     plane = np.zeros(image.shape, np.uint8) if mask is None else mask
@@ -244,7 +244,7 @@ def write_pair(
     frame = write_raw(tmp_path / "raw" / "m67.fits", kind, data=counts)
     parts = {"mosaic": mosaic} if mosaic else {}
     made = make_recipe(kind, overscan=overscan, **parts)
-    path = write_light(tmp_path / "m67.fits", image, {"GAINUSED": gain} | (header or {}), made)
+    path = write_light(tmp_path / "m67.fits", image, {"CALGAIN": gain} | (header or {}), made)
     described = {"name": "m67.fits", "digest": digest_of(frame), "start": "2024-03-11T02:00:00", "exposure": 60.0}
     recipe = {"product": "x", "kind": "pair", "frames": [described], "of": {}}
     recipe |= {"settings": {"stretch": "zscale", "size": 128, "overscan": overscan}, **parts}

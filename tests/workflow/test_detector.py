@@ -92,9 +92,9 @@ def test_the_header_counts_where_it_alone_tells(tmp_path: Path) -> None:
     assert not list(folder.glob(f"results/{NIGHT}/*/*.json")), "one frame of each kind measures nothing"
     for path in [*find_masters(folder / "results").values(), *find_lights(folder / "results").values()]:
         header = read_header(path)
-        assert (header["GAINUSED"], header["GAINFROM"]) == (GAIN, "header")
-        assert header["RONUSED"] == pytest.approx(READ_NOISE / GAIN)
-        assert header["RONFROM"] == "header"
+        assert (header["CALGAIN"], header["CALGFROM"]) == (GAIN, "header")
+        assert header["CALRON"] == pytest.approx(READ_NOISE / GAIN)
+        assert header["CALRFROM"] == "header"
     assert "gain 1.5 (header), read noise 8 (header)" in (folder / "results" / "plan.txt").read_text()
 
 
@@ -105,8 +105,8 @@ def test_settings_come_before_the_header(told: Path, tmp_path: Path) -> None:
     for prefer in ("header", "measured"):
         develop(folder, gain=1.25, read_noise=5.0, prefer=prefer)
         header = read_light(folder).header
-        assert (header["GAINUSED"], header["GAINFROM"]) == (1.25, "config.yaml")
-        assert (header["RONUSED"], header["RONFROM"]) == (4.0, "config.yaml")  # 5 e- are 4 ADU
+        assert (header["CALGAIN"], header["CALGFROM"]) == (1.25, "config.yaml")
+        assert (header["CALRON"], header["CALRFROM"]) == (4.0, "config.yaml")  # 5 e- are 4 ADU
 
 
 def test_without_header_and_settings_both_are_measured_from_the_nights_own_pairs(untold: Path) -> None:
@@ -123,12 +123,12 @@ def test_without_header_and_settings_both_are_measured_from_the_nights_own_pairs
     for path in [*find_masters(untold / "results").values(), *find_lights(untold / "results").values()]:
         header = read_header(path)
         if path.stem == "master_bias":  # in ADU as its read noise is, and without electrons
-            assert "GAINUSED" not in header
+            assert "CALGAIN" not in header
         else:
-            assert header["GAINFROM"] == f"{NIGHT}/{setup}/gain.json"
-            assert header["GAINUSED"] == pytest.approx(gain["gain"]["value"], rel=1e-12)
-        assert header["RONFROM"] == f"{NIGHT}/{setup}/read_noise.json"
-        assert header["RONUSED"] == pytest.approx(read_noise["read_noise"]["value"], rel=1e-12)
+            assert header["CALGFROM"] == f"{NIGHT}/{setup}/gain.json"
+            assert header["CALGAIN"] == pytest.approx(gain["gain"]["value"], rel=1e-12)
+        assert header["CALRFROM"] == f"{NIGHT}/{setup}/read_noise.json"
+        assert header["CALRON"] == pytest.approx(read_noise["read_noise"]["value"], rel=1e-12)
     text = (untold / "results" / "plan.txt").read_text()
     assert text.count(f"gain measured on {NIGHT}, read noise measured on {NIGHT}") == 3
     assert text.count(f"gain not needed, read noise measured on {NIGHT}") == 1
@@ -157,17 +157,17 @@ def test_prefer_says_whether_header_or_frames_are_believed(told: Path, tmp_path:
     folder = tell(simulate(tmp_path), 1.2, 5.0)
     develop(folder)
     header = read_light(folder).header
-    assert (header["GAINUSED"], header["GAINFROM"], header["RONFROM"]) == (1.2, "header", "header")
-    assert header["RONUSED"] == pytest.approx(5.0 / 1.2)
+    assert (header["CALGAIN"], header["CALGFROM"], header["CALRFROM"]) == (1.2, "header", "header")
+    assert header["CALRON"] == pytest.approx(5.0 / 1.2)
     develop(folder, prefer="measured")
     header = read_light(folder).header
-    assert header["GAINUSED"] == pytest.approx(GAIN, rel=0.05)
-    assert header["RONUSED"] == pytest.approx(READ_NOISE / GAIN, rel=0.05)
-    assert header["GAINFROM"].endswith("/gain.json")
-    assert header["RONFROM"].endswith("/read_noise.json")
+    assert header["CALGAIN"] == pytest.approx(GAIN, rel=0.05)
+    assert header["CALRON"] == pytest.approx(READ_NOISE / GAIN, rel=0.05)
+    assert header["CALGFROM"].endswith("/gain.json")
+    assert header["CALRFROM"].endswith("/read_noise.json")
     lone = tell(simulate(tmp_path / "lone", flats={"V": 1}), 1.2, 5.0)
     develop(lone, prefer="measured")
-    assert read_light(lone).header["GAINFROM"] == "header", "there is nothing else"
+    assert read_light(lone).header["CALGFROM"] == "header", "there is nothing else"
 
 
 def test_a_right_header_is_not_warned_of(told: Path) -> None:
@@ -234,7 +234,7 @@ def test_electrons_are_exactly_the_gain_times_adu(told: Path) -> None:
         made[unit] = read_light(told)
         [path] = find_lights(told / "results").values()
         assert made[unit].header["BUNIT"] == fits.getheader(path, "UNCERT")["BUNIT"] == unit
-        assert made[unit].header["GAINUSED"] == GAIN
+        assert made[unit].header["CALGAIN"] == GAIN
     adu, electrons = (made[unit].data.astype(np.float32) for unit in ("adu", "electron"))  # as they are stored
     np.testing.assert_array_equal(electrons, adu * np.float32(GAIN))
     np.testing.assert_allclose(made["electron"].uncertainty, made["adu"].uncertainty * GAIN, rtol=2e-7)
@@ -255,8 +255,8 @@ def test_an_unknown_gain_gives_adu_without_error_bars_and_is_said(flats: dict[st
         assert [hdu.name for hdu in hdus] == ["PRIMARY", "MASK", "RECIPE"]
         header = hdus[0].header
         assert header["BUNIT"] == "adu"
-        assert "GAINUSED" not in header
-        assert "GAINFROM" not in header
+        assert "CALGAIN" not in header
+        assert "CALGFROM" not in header
         assert np.isfinite(hdus[0].data).all()
         assert np.median(hdus[0].data) == pytest.approx(300, rel=0.1 if flats else 0.25)
     line = "light_V_60s_001.fits: no error bars: neither header nor frames tell the gain; detector.gain would"

@@ -142,7 +142,7 @@ def test_nothing_is_infinite_and_neighbours_are_untouched(shadowed: tuple[Truth,
     assert near.sum() == 5 * 6 - 2 + 5 * 3 - 1 + 2 * 24
     for stem, scene in truth.scenes.items():
         light = made[stem]
-        pulls = (light.data - scene * light.header["GAINUSED"]) / light.uncertainty
+        pulls = (light.data - scene * light.header["CALGAIN"]) / light.uncertainty
         assert (np.abs(pulls[near]) < 5).all()
         assert pulls[near].std() == pytest.approx(1, abs=0.25)
         shadow = (flat < 0.3) & (flat > 2 * MINIMUM)
@@ -154,7 +154,7 @@ def test_negative_sky_stays_negative(shadowed: tuple[Truth, dict[str, Product]])
     for stem, light in truth.lights.items():
         product, bright = made[stem], truth.camera.flat("V") > 0.9
         bright &= np.isfinite(product.data)
-        gain, camera = product.header["GAINUSED"], truth.camera
+        gain, camera = product.header["CALGAIN"], truth.camera
         deviation = np.sqrt(camera.read_noise**2 * (1 + 1 / 9) + gain * (light.sky + 4) + 0.2)  # electrons
         below = np.mean(product.data[bright] < 0)
         expected = normal_below(-light.sky * gain / deviation)

@@ -105,7 +105,7 @@ def test_a_light_keeps_the_colours_of_the_sky(night):
     light = night.read("light_V_60s_001")
     levels = [np.median(light.data[place]) for place in PLACES]
     green = (SENSITIVITY[1] + SENSITIVITY[2]) / 2
-    expected = SKY * light.header["GAINUSED"] * np.array([SENSITIVITY[0], green, green, SENSITIVITY[3]])
+    expected = SKY * light.header["CALGAIN"] * np.array([SENSITIVITY[0], green, green, SENSITIVITY[3]])
     np.testing.assert_allclose(levels, expected, rtol=0.01)
     with fits.open(night.results.parent / "raw" / "light_V_60s_001.fits") as hdus:
         assert light.header["BAYERPAT"] == hdus[0].header["BAYERPAT"] == "RGGB"

@@ -42,11 +42,11 @@ def read_detector(recipe: dict[str, Any], shelf: MasterShelf) -> Detector:
 def stamp_detector(header: fits.Header, recipe: dict[str, Any], detector: Detector) -> None:
     """Write gain and read noise into a product's header, and where they come from."""
     if detector.gain is not None:
-        header["GAINUSED"] = (detector.gain, "[electron/adu] gain")
-        header["GAINFROM"] = _say_origin(recipe["detector"]["gain"])  # a comment might not fit
+        header["CALGAIN"] = (detector.gain, "[electron/adu] gain")
+        header["CALGFROM"] = _say_origin(recipe["detector"]["gain"])  # a comment might not fit
     if detector.read_noise is not None:
-        header["RONUSED"] = (detector.read_noise, "[adu] read noise, rms")
-        header["RONFROM"] = _say_origin(recipe["detector"]["read_noise"])  # a comment might not fit
+        header["CALRON"] = (detector.read_noise, "[adu] read noise, rms")
+        header["CALRFROM"] = _say_origin(recipe["detector"]["read_noise"])  # a comment might not fit
 
 
 def _say_origin(source: dict[str, Any]) -> str:

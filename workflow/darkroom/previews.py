@@ -52,7 +52,7 @@ def compare_light(product: Product, raw: RawImage, recipe: dict[str, Any]) -> tu
     after, _ = shrink_colours(product.data, settings["size"], product.mosaic)
     before, _ = shrink_colours(prepare_image(raw, trim)[:], settings["size"], product.mosaic)
     if product.unit == "electron":
-        before *= np.float32(product.header["GAINUSED"])
+        before *= np.float32(product.header["CALGAIN"])
     frame = recipe["frames"][0]
     exposure = f", {frame['exposure']:g} s" if frame["exposure"] is not None else ""
     figures = {

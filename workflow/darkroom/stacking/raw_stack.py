@@ -73,7 +73,7 @@ def _place(light: LightFile, frame: str, row: Any) -> PlacedLight:
     """Return a raw frame as it is stacked: where its light lies, on the scale of the stack."""
     image = _read_raw(light, frame)
     stars = list_stars(image)
-    gain = float(light.header["GAINUSED"]) if light.header.get("BUNIT") == "electron" else 1.0
+    gain = float(light.header["CALGAIN"]) if light.header.get("BUNIT") == "electron" else 1.0
     return PlacedLight(
         _make_reader(light, frame, stars.noise),
         light.shape,
