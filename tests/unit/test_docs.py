@@ -93,6 +93,8 @@ def test_the_map_names_no_room_that_is_gone():
     rooms = DESIGN.split("The library's rooms:")[1].split("What runs while Snakemake parses")[0]
     there = {path.stem for path in (ROOT / "workflow" / "darkroom").rglob("*.py")}
     assert set(re.findall(r"`(\w+)`", rooms)) <= there
+    packages = {path.parent.name for path in (ROOT / "workflow" / "darkroom").glob("*/__init__.py")}
+    assert set(re.findall(r"`(\w+)/`", rooms)) == packages
 
 
 def test_limits_of_what_stands_out_are_those_of_the_code():
