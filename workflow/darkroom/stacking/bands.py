@@ -14,7 +14,9 @@ from darkroom.stacking.placed_lights import Canvas, PlacedLight
 from darkroom.stacking.resample import Resampled, resample_rows
 
 PER_VALUE = 56  # bytes of one value of one light in a band, with all that is worked out of it (measured)
-LEAST_COVER = 0.5  # part of a pixel that good ones must cover: of less the middle lies elsewhere
+# Part of a pixel that good ones must cover. Of less the middle lies elsewhere: with 0.5, a bad pixel in the core of a
+# star changed its flux by up to 0.2 % in stacks of 4 lights, and by 1.6 % in those of mosaics.
+LEAST_COVER = 0.9
 SAMPLE = 16  # each so many rows tell how much noise is shared
 MARGIN = 16  # rows around a band that clipping looks at
 

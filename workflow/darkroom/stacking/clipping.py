@@ -27,7 +27,8 @@ APART = 2.0  # times as much two lights may differ from each other, and of the l
 USUAL = 3.0  # pixels, the FWHM where no light tells it
 CHANCE_RANGE = 6.0  # standard deviations, what noise alone makes of the range
 LARGEST = 15  # pixels, half of the widest range
-BESIDE = 0.6  # of the limit, that of the neighbours of what was rejected: a hit's edges
+BESIDE = 0.6  # of the limit in sigma, that of the neighbours of what was rejected: a hit's edges
+BESIDE_STAR = 0.3  # and of the part by which stars may differ: a hit on a star was none of its differences
 CHUNK = 2**18  # values of a chunk whose median is taken, so that they stay in the cache
 
 Image = NDArray[np.float32]
@@ -82,6 +83,7 @@ def find_hits(
     if rejected.any():
         beside = _find_neighbours(rejected)
         again = np.zeros_like(rejected)
+        tolerance = BESIDE_STAR * parts, BESIDE_STAR * steady, allowed
         _clip(again, values, variances, levels, tolerance, np.nonzero(beside.any(axis=0)), BESIDE * sigma)
         rejected |= again & beside
     return rejected

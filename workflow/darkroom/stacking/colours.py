@@ -26,8 +26,10 @@ from darkroom.stacking.resample import Mask, Read
 from darkroom.stacking.stack_lights import Stack, average_times
 from darkroom.stacking.star_lists import StarList, list_stars
 from darkroom.stacking.transforms import Transform
+from darkroom.star_shapes import FWHM
 
 COLOURS = "RGB"
+SPREAD = {1: 0.5, 2: 0.25}  # what filling adds to the variance of stars along each axis, by pixels in a cell
 BETWEEN = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32)  # weights by which pixels between others are filled
 
 Image = NDArray[np.floating[Any]]
@@ -57,8 +59,10 @@ def list_colour_stars(
     bars = None if uncertainty is None else _spread_bars(uncertainty, own)
     stars = list_stars(image, bars, flags)
     level, noise = (float(np.mean([getattr(sky, name) for sky in skies])) for name in ("level", "noise"))
+    number = mosaic.count(colour)
+    fwhm = stars.fwhm and float(np.sqrt(max((stars.fwhm / FWHM) ** 2 - SPREAD[number], SPREAD[number]))) * FWHM
     # a sum over pixels of which only so many are known
-    return replace(stars, errors=stars.errors / np.sqrt(mosaic.count(colour) / 4), level=level, noise=noise)
+    return replace(stars, errors=stars.errors * np.sqrt(SIDE**2 / number), fwhm=fwhm, level=level, noise=noise)
 
 
 def take_colour(
