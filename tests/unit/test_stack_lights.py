@@ -157,15 +157,15 @@ def test_hits_on_stars_are_found(number, away, height):
         lights = place_truly(field, pointings, [(data, bars**2, mask) for data, bars, mask in taken])
         stack = stack_lights(lights, choose_canvas(lights, SHAPE))
         parts.append(measure_parts(field, stack.data, field.place(Pointing()), [0])[0])
-    assert abs(parts[1] - parts[0]) < 0.003
+    assert abs(parts[1] - parts[0]) < (0.003 if number > 3 else 0.005)  # fewer lights, a larger part of the hit
     x, y = np.rint(lights[1].transform.apply(np.array([[x + away, y]], float))[0]).astype(int)
     assert stack.rejected[y - 1 : y + 2, x - 1 : x + 2].any()
 
 
-@pytest.mark.parametrize("see", [0.7, 1.3, 2.5])
+@pytest.mark.parametrize("see", [0.7, 0.85, 1.3, 2.5])
 @pytest.mark.parametrize("number", [2, 3, 5])
 def test_stars_of_any_width_are_left_whole(number, see):
-    field = Field(scatter_stars(60, SHAPE, 7, least=1e5, most=3e6), SHAPE, bad_part=0.0)
+    field = Field(scatter_stars(150, SHAPE, 7, least=1e5, most=3e6), SHAPE, bad_part=0.0)
     pointings = [replace(each, see=see) for each in dither(number, 9)]
     taken = [field.take(each, n) for n, each in enumerate(pointings)]
     lights = [

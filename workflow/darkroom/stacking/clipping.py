@@ -23,6 +23,7 @@ BLUR = 1.25
 STEADY = 0.1
 SEEING = 1.3 / 0.75
 UNKNOWN = 0.8  # part of the range, where a light does not tell its FWHM
+OF_THREE = 1.5  # times as much one may differ from the middle of three, which may be as far off on its side
 APART = 2.0  # times as much two lights may differ from each other, and of the lower one the range is less
 USUAL = 3.0  # pixels, the FWHM where no light tells it
 CHANCE_RANGE = 6.0  # standard deviations, what noise alone makes of the range
@@ -138,10 +139,11 @@ def _clip(
     sky = levels[pixels].astype(np.float64)
     more = np.where(np.isnan(heard), np.nan, variances[pixels] / np.where(sky > 0, sky, np.nan))
     parts, steady, allowed = tolerance
-    star = allowed[where].astype(np.float64)
+    number = np.count_nonzero(~np.isnan(heard), axis=0)
+    star = np.where(number == 3, OF_THREE, 1) * allowed[where]
     deviation = np.sqrt(np.maximum(find_median(more), 1) * sky) + parts[:, None] * star / sigma
     rejected[pixels] = find_outliers(heard, sigma, lambda _: deviation)
-    pairs = np.count_nonzero(~np.isnan(heard), axis=0) == 2
+    pairs = number == 2
     if pairs.any():
         rejected[(slice(None), *(each[pairs] for each in where))] = _find_brighter(
             heard[:, pairs], more[:, pairs], sky[:, pairs], (parts, steady, star[pairs]), sigma
