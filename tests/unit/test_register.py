@@ -220,9 +220,22 @@ def test_lights_are_left_out_with_the_reason(field):
     assert select_lights(lights, seconds, times, Limits(most_fwhm=1.6)).left_out == found.left_out
 
 
+@pytest.mark.parametrize("poor", [Pointing((4, 14), 1.0, see=1.1, clear=0.4), None], ids=["cloudy", "elsewhere"])
+def test_a_poor_light_sets_no_scale_though_it_is_the_sharpest(field, poor):
+    pointings = {"a": Pointing(see=1.4), "b": Pointing((11, 5), 1.0, see=1.4), "c": Pointing((-12, 9), see=1.4)}
+    lights = {name: list_stars(*field.take(each, n)) for n, (name, each) in enumerate(pointings.items())}
+    other = Field(scatter_stars(250, SHAPE, 77), SHAPE)
+    poor_one = field.take(poor, 5) if poor else other.take(Pointing(see=1.1), 5)
+    lights = {"poor": list_stars(*poor_one)} | lights
+    found = select_lights(lights, dict.fromkeys(lights, 60.0), {}, Limits())
+    assert sorted(found.used) == ["a", "b", "c"]
+    assert found.reference in found.used
+    assert list(found.left_out) == ["poor"]
+
+
 def test_no_light_with_stars_is_a_problem_that_names_them():
     blank = {name: make_list(np.ones((n, 2))) for n, name in enumerate("ab")}
-    with pytest.raises(JobProblem, match=r"none of 2 lights shows the 4 stars .*a 0, b 1"):
+    with pytest.raises(JobProblem, match=r"none of 2 lights shows the 4 stars .*\(they show 0, 1\)"):
         select_lights(blank, {"a": 1.0, "b": 1.0}, {}, Limits())
 
 

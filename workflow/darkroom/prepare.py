@@ -229,6 +229,7 @@ def _summarise(plan: Plan, reasons: dict[str, str]) -> dict[str, Any]:
         "setups": len({frame.setup for frame in targets}),
         "masters": len(plan.wanted_masters),
         "stacks": [stack.path for stack in plan.stacks],
+        "solutions": [solution.path for solution in plan.solutions],
         "lights": len(plan.made),
         "skipped": len(plan.skipped),
         "stale_lights": sum(bool(reasons[light.path]) for light in plan.made),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,6 +19,7 @@ from darkroom.prepare import PlanError, prepare
 from darkroom.prepared import Prepared
 from darkroom.progress import MOST_WARNINGS, ProgressHandler
 from darkroom.runs import Run
+from darkroom.stamps import BLOCK
 from darkroom.whole_files import say_unwritable
 
 ENDED = "ended without a word, as when it is killed for its memory or its time"
@@ -101,6 +104,7 @@ def _summarise(planned: Prepared, nights: Prepared, failed: bool, silent: list[s
         lines += [f"  failed: {line}" for line in _read_failures(planned)]
         lines += [f"  failed: {line}" for line in silent[:MOST_WARNINGS]]
         lines += [f"  ended: {nights.refusal}"] if nights.refusal else []
+    lines += list(_tell_unsolved(results, counts["solutions"]))
     for what, paths in (("lights", nights.lights), ("stacks", counts["stacks"])):
         for folder in sorted({str((results / path).parent) for path in paths})[:MOST_WARNINGS]:
             lines.append(f"  {what}: {folder}")
@@ -113,6 +117,28 @@ def _summarise(planned: Prepared, nights: Prepared, failed: bool, silent: list[s
     lines += [f"  look: {results / page}" for page in pages]
     lines.append(f"  report: {results / 'plan.txt'} (what each frame got and why), {results / 'frames.csv'}")
     return lines
+
+
+def _tell_unsolved(results: Path, solutions: list[str]) -> Iterator[str]:
+    """Yield how many lights could not be solved, and why the first of them."""
+    unsolved = [path for path in solutions if _is_unsolved(results / path)]
+    if unsolved:
+        from astropy.io import fits
+
+        from darkroom.history import NOT_SOLVED, read_reason
+
+        name = unsolved[0].rsplit("/", 1)[-1].removesuffix(".wcs")
+        reason = read_reason(fits.getheader(results / unsolved[0]), NOT_SOLVED)
+        yield f"  {len(unsolved)} of {len(solutions)} light(s) not solved; {name}: {reason}"
+
+
+def _is_unsolved(solution: Path) -> bool:
+    """Return whether a solution says that there is none, by its first cards."""
+    try:
+        with solution.open("rb") as file:
+            return re.search(rb"SOLVED  = +F ", file.read(BLOCK)) is not None
+    except OSError:
+        return False
 
 
 def _read_left_out(product: Path) -> list[str]:

@@ -11,6 +11,8 @@ from darkroom.stacking.register import FEWEST, Registration, register_light
 from darkroom.stacking.star_lists import StarList
 from darkroom.stacking.transforms import Transform
 
+TRIES = 4  # lights on which the others are put, until half of them are
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -46,15 +48,50 @@ def select_lights(
     trusted : set of str
         Names of lights whose coordinates were solved from stars.
     """
-    reference = choose_reference(lights, times)
-    if reference is None and trusted:
-        reference = min((name for name in lights if name in trusted), key=lambda name: (times.get(name) or "~", name))
-    if reference is None:
-        seen = ", ".join(f"{name} {len(stars)}" for name, stars in lights.items())
-        raise JobProblem(
-            f"none of {len(lights)} lights shows the {FEWEST} stars that a match needs (stars: {seen}): blank, clouded "
-            "or out of focus; a longer exposure, or coordinates solved from stars in the headers, help"
+    best: Selection | None = None
+    left = dict(lights)
+    for _ in range(TRIES):
+        reference = choose_reference(left, times) or _choose_solved(left, times, trusted)
+        if reference is None:
+            break
+        selection = _put_on(reference, lights, seconds, limits, guess, trusted)
+        if reference in selection.used and len(selection.used) > len(best.used if best else ()):
+            best = selection
+        if best and 2 * len(best.used) >= len(lights):
+            break
+        # a poor one sets no scale for the others; one of another field has few with it
+        fits = selection.used if reference not in selection.used else set(lights) - set(selection.used)
+        left = {name: stars for name, stars in left.items() if name in fits and name != reference}
+    if best is None:
+        raise JobProblem(_tell_none(lights))
+    return best
+
+
+def _choose_solved(lights: Mapping[str, StarList], times: Mapping[str, str | None], trusted: Set[str]) -> str | None:
+    """Return the earliest of the lights whose coordinates were solved; None where there is none."""
+    return min(trusted & set(lights), key=lambda name: (times.get(name) or "~", name), default=None)
+
+
+def _tell_none(lights: Mapping[str, StarList]) -> str:
+    """Return why there is no light on which others could be put."""
+    if all(len(stars) < FEWEST for stars in lights.values()):
+        seen = ", ".join(str(len(stars)) for stars in lights.values())
+        return (
+            f"none of {len(lights)} lights shows the {FEWEST} stars that a match needs (they show {seen}): blank, "
+            "clouded or out of focus; a longer exposure, or coordinates solved from stars in the headers, help"
         )
+    return f"no two of {len(lights)} lights are alike enough to be put on each other (clouds, trails, focus)"
+
+
+def _put_on(
+    reference: str,
+    lights: Mapping[str, StarList],
+    seconds: Mapping[str, float],
+    limits: Limits,
+    guess: Callable[[str, str], Transform | None],
+    trusted: Set[str],
+) -> Selection:
+    """Register all lights on a reference, and judge them."""
     found: dict[str, tuple[Registration, Scale]] = {}
     left_out: dict[str, str] = {}
     for name, stars in lights.items():
@@ -63,7 +100,7 @@ def select_lights(
         try:
             registration = register_light(stars, lights[reference], first, sure)
         except JobProblem as problem:
-            left_out[name] = f"not registered on {reference}: {problem}"
+            left_out[name] = f"not registered on {reference.rsplit('/', 1)[-1]}: {problem}"
             continue
         exposures = seconds[name], seconds[reference]
         found[name] = registration, measure_scale(stars, lights[reference], registration, exposures)
@@ -74,6 +111,4 @@ def select_lights(
         if reason is not None:
             left_out[name] = reason
     used = {name: each for name, each in found.items() if name not in left_out}
-    if not used:  # two lights of which neither is like the median
-        raise JobProblem("all lights are left out: " + "; ".join(f"{n}: {reason}" for n, reason in left_out.items()))
     return Selection(reference, used, {name: left_out[name] for name in lights if name in left_out})
