@@ -12,9 +12,8 @@ from darkroom.job import report_to
 from darkroom.light_masters import LightShelf
 from darkroom.lights import calibrate_light
 from darkroom.masters import MasterShelf
-from darkroom.overlap import overlap
+from darkroom.overlap import make_all
 from darkroom.planned import read_job
-from darkroom.problems import JobProblem
 from darkroom.products import write_product
 from darkroom.raw_images import RawImage, read_planned
 
@@ -52,11 +51,4 @@ with report_to(snakemake.log[0]) as log:
     recipes = read_job(snakemake.input.recipe, snakemake.input.frames)
     lights = [Light(*each) for each in zip(recipes, snakemake.input.frames, snakemake.output, strict=True)]
     shelf = LightShelf(MasterShelf.beside(snakemake.output[0], recipes[0]))
-    problems = []
-    for light, problem in overlap(lights, read_light, lambda light, raw: make_light(light, raw, shelf), write_light):
-        if problem:  # the other lights are made all the same
-            problems.append(str(problem))
-        else:
-            print(f"{light.product}: made", file=log)
-    if problems:
-        raise JobProblem("\n".join(dict.fromkeys(problems)))
+    make_all(lights, read_light, lambda light, raw: make_light(light, raw, shelf), write_light, log)

@@ -12,9 +12,8 @@ from darkroom.job import report_to
 from darkroom.light_masters import LightShelf
 from darkroom.lights import calibrate_light
 from darkroom.masters import MasterShelf
-from darkroom.overlap import overlap
+from darkroom.overlap import make_all
 from darkroom.planned import read_job
-from darkroom.problems import JobProblem
 from darkroom.raw_images import RawImage, read_planned
 from darkroom.solving.solutions import write_solution
 from darkroom.solving.solve_light import UnsolvedLight, solve_light
@@ -24,7 +23,7 @@ from darkroom.solving.solve_light import UnsolvedLight, solve_light
 class Light:
     recipe: dict
     raw_path: str
-    solution: str
+    product: str
 
 
 def read_light(light: Light) -> RawImage:
@@ -43,18 +42,11 @@ def solve(light: Light, raw: RawImage, shelf: LightShelf):
 
 
 def write(light: Light, outcome) -> None:
-    write_solution(light.solution, light.recipe, outcome)
+    write_solution(light.product, light.recipe, outcome)
 
 
 with report_to(snakemake.log[0]) as log:
     recipes = read_job(snakemake.input.recipe, snakemake.input.frames)
     lights = [Light(*each) for each in zip(recipes, snakemake.input.frames, snakemake.output, strict=True)]
     shelf = LightShelf(MasterShelf.beside(snakemake.output[0], recipes[0]))
-    problems = []
-    for light, problem in overlap(lights, read_light, lambda light, raw: solve(light, raw, shelf), write):
-        if problem:  # the other lights are solved all the same
-            problems.append(str(problem))
-        else:
-            print(f"{light.solution}: made", file=log)
-    if problems:
-        raise JobProblem("\n".join(dict.fromkeys(problems)))
+    make_all(lights, read_light, lambda light, raw: solve(light, raw, shelf), write, log)

@@ -3,15 +3,15 @@
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
+from tests import debian
 from tests.slurm.cluster import SYSTEM
 
 PACKAGES = "slurmctld", "slurmd", "slurm-client", "munge", "slurmdbd", "mariadb-server"
 PROGRAMS = "slurmctld", "slurmd", "sbatch", "munged", "slurmdbd", "mariadbd"
-ADVICE = f"apt-get install --no-install-recommends {' '.join(PACKAGES)}"
+ADVICE = debian.advise(PACKAGES)
 POLICY = Path("/usr/sbin/policy-rc.d")  # asked by Debian's packages whether they may start what they bring
 LIMIT = 600  # s
 
@@ -35,25 +35,12 @@ def install() -> str:
     """Install Debian's Slurm if it is missing and this is root; return why it could not be, or nothing."""
     if sys.platform != "linux" or not list_missing():
         return ""
-    if shutil.which("apt-get") is None:
-        return f"no Slurm here, and no apt-get to install it: {', '.join(list_missing())} missing"
-    if os.geteuid() != 0:
-        return f"no Slurm here, and only root may install it: {ADVICE}"
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    quiet = not POLICY.exists()
+    quiet = os.geteuid() == 0 and not POLICY.exists()
     if quiet:
         POLICY.write_text("#!/bin/sh\nexit 101\n")  # no services of the system: the tests start their own
         POLICY.chmod(0o755)
     try:
-        for command in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES]):
-            done = subprocess.run(
-                ["apt-get", "-q", *command], env=environment, capture_output=True, text=True, timeout=LIMIT
-            )
-        if done.returncode:
-            return f"apt-get cannot install Slurm: {' '.join(done.stderr.split())[-300:]}"
-    except subprocess.TimeoutExpired:
-        return f"apt-get did not install Slurm within {LIMIT} s"
+        return debian.install(PACKAGES, list_missing(), "Slurm", LIMIT)
     finally:
         if quiet:
             POLICY.unlink()
-    return ""

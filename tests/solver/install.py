@@ -1,15 +1,13 @@
 """Whether the real solvers are here, and Debian's, installed where they are missing."""
 
-import os
 import shutil
-import subprocess
-import sys
 
 from darkroom.solving.star_indexes import find_indexes
+from tests import debian
 
 PACKAGES = "astrometry.net", "astrometry-data-tycho2", "astap-cli"
 PROGRAMS, ASTAP = ("solve-field", "query-starkd"), "astap_cli"
-ADVICE = f"apt-get install --no-install-recommends {' '.join(PACKAGES)}"
+ADVICE = debian.advise(PACKAGES)
 LIMIT = 1200  # s; the indexes are 300 MB
 
 
@@ -33,20 +31,4 @@ def find_obstacle_to_astap() -> str:
 def install() -> str:
     """Install Debian's packages if something is missing and this is root; return why they could not be, or nothing."""
     missing = list_missing() + ([] if shutil.which(ASTAP) else [ASTAP])
-    if not missing:
-        return ""
-    if not sys.platform.startswith("linux") or shutil.which("apt-get") is None:
-        return f"no apt-get to install {', '.join(missing)}"
-    if os.geteuid() != 0:
-        return f"{', '.join(missing)} missing, and only root may install them: {ADVICE}"
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        for command in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES]):
-            done = subprocess.run(
-                ["apt-get", "-q", *command], env=environment, capture_output=True, text=True, timeout=LIMIT
-            )
-    except subprocess.TimeoutExpired:
-        return f"apt-get did not install the solvers within {LIMIT} s"
-    if done.returncode:
-        return f"apt-get cannot install the solvers: {' '.join(done.stderr.split())[-300:]}"
-    return ""
+    return debian.install(PACKAGES, missing, "the solvers", LIMIT) if missing else ""

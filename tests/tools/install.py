@@ -1,12 +1,12 @@
 """Whether the other tools are here, and Debian's packages of them, installed where they are missing."""
 
-import os
 import shutil
 import subprocess
-import sys
 from importlib.util import find_spec
 
 import pytest
+
+from tests import debian
 
 PACKAGES = {
     "fitsverify": "fitsverify",
@@ -34,24 +34,7 @@ def need(*programs: str) -> pytest.MarkDecorator:
 def install() -> str:
     """Install what is missing if this is root; return why it could not be, or nothing."""
     missing = list_missing()
-    if not missing:
-        return ""
-    advice = f"apt-get install --no-install-recommends {' '.join(missing)}"
-    if not sys.platform.startswith("linux") or shutil.which("apt-get") is None:
-        return f"no apt-get to install {', '.join(missing)}"
-    if os.geteuid() != 0:
-        return f"{', '.join(missing)} missing, and only root may install them: {advice}"
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        for command in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
-            done = subprocess.run(
-                ["apt-get", "-q", *command], env=environment, capture_output=True, text=True, timeout=LIMIT
-            )
-    except subprocess.TimeoutExpired:
-        return f"apt-get did not install the tools within {LIMIT} s"
-    if done.returncode:
-        return f"apt-get cannot install the tools: {' '.join(done.stderr.split())[-300:]}"
-    return ""
+    return debian.install(missing, missing, "the tools", LIMIT) if missing else ""
 
 
 def list_versions() -> list[str]:

@@ -108,7 +108,9 @@ def test_poor_lights_are_left_out_and_named(night):
 
 def test_a_field_without_stars_is_a_named_problem_and_fails_nothing(night):
     folder, _, said = night
-    assert "blank_V_60s.fits: no stack: none of 3 lights shows the 4 stars that a match needs (they show 0, 0, 0)" in said
+    assert (
+        "blank_V_60s.fits: no stack: none of 3 lights shows the 4 stars that a match needs (they show 0, 0, 0)" in said
+    )
     with fits.open(find_stack(folder, "blank_V_60s")) as hdus:
         assert hdus[0].header["NAXIS"] == 0
         assert hdus["LIGHTS"].data["reason"].tolist() == ["no stack"] * 3

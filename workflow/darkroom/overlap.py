@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
-from typing import Any
+from typing import Any, TextIO
 
 from darkroom.problems import JobProblem
 
@@ -51,3 +51,27 @@ def _finish(written: tuple[Any, Future[None]]) -> tuple[Any, JobProblem | None]:
     except JobProblem as problem:
         return item, problem
     return item, None
+
+
+def make_all(
+    items: Sequence[Any],
+    read: Callable[[Any], Any],
+    work: Callable[[Any, Any], Any],
+    write: Callable[[Any, Any], None],
+    log: TextIO,
+) -> None:
+    """Make each item, which has the path of its ``product``, as `overlap` does; one that fails keeps no other from it.
+
+    Raises
+    ------
+    JobProblem
+        At the end, with all that was in the way, a line each.
+    """
+    problems = []
+    for item, problem in overlap(items, read, work, write):
+        if problem:
+            problems.append(str(problem))
+        else:
+            print(f"{item.product}: made", file=log)
+    if problems:
+        raise JobProblem("\n".join(dict.fromkeys(problems)))
