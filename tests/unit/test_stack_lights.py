@@ -1,7 +1,6 @@
 """Stacks of a dithered, rotated, flipped night: places, fluxes, noise and error bars against the truth."""
 
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
@@ -11,101 +10,19 @@ from darkroom.stacking.register import register_light
 from darkroom.stacking.selection import select_lights
 from darkroom.stacking.stack_lights import PlacedLight, average_times, choose_canvas, stack_lights
 from darkroom.stacking.star_lists import list_stars
-from darkroom.stacking.transforms import Transform, fit_transform
-from tests.fields import Field, Pointing, dither, find_middle, scatter_stars, sum_aperture
-
-SHAPE = (500, 520)
-RADIUS = 9.0  # pixels of the apertures in which fluxes are compared
-PIXEL = 200 + 6.0**2  # electrons: the variance of a pixel of the sky of a light
-
-
-def place_lights(taken, lists, found):
-    """Lights as they are stacked, of what was selected."""
-    placed = []
-    for name, (registration, scale) in found.used.items():
-
-        def read(*box, planes=taken[name]):
-            return planes[0][box], planes[1][box] ** 2, planes[2][box]
-
-        stars = lists[name]
-        sky = stars.level, stars.noise
-        middle = f"2024-01-01T00:{name}:30.000"
-        placed.append(PlacedLight(read, SHAPE, registration.transform, *sky, scale.value, 60.0, middle, stars.fwhm))
-    return placed
-
-
-def place_truly(field, pointings, taken, noise=PIXEL**0.5):
-    """Lights placed where they truly are, with the sky that they truly have; planes of data, variance and mask."""
-    lights = []
-    for pointing, planes in zip(pointings, taken, strict=True):
-        corners = np.array([[0.0, 0.0], [500.0, 0.0], [0.0, 500.0]])
-        there = replace(field, stars=np.column_stack([corners, np.ones(3)])).place(pointing)
-        back = fit_transform(there, corners, np.ones(3), pointing.mirrored)
-
-        def read(*box, planes=planes):
-            return tuple(plane[box] if isinstance(plane, np.ndarray) else plane for plane in planes)
-
-        sky = 200 / field.gain, noise / field.gain
-        lights.append(PlacedLight(read, SHAPE, back, *sky, seconds=60.0, fwhm=1.3 * 2.3548))
-    return lights
-
-
-@cache
-def take_night(number, hits=30, seeing=0.0, seed=3):
-    """A night registered: the field, the first light's pointing, the lights as they are stacked.
-
-    The second half is taken upside down, and the second light by a mirror more.
-    """
-    field = Field(scatter_stars(180, SHAPE, seed, most=1.2e6), SHAPE, hits=hits)
-    rng = np.random.default_rng(seed)
-    pointings = [replace(each, see=1.3 * (1 + rng.uniform(-seeing, seeing))) for each in dither(number, seed)]
-    pointings[1] = replace(pointings[1], mirrored=True)
-    taken = {f"{n:02d}": field.take(each, n) for n, each in enumerate(pointings)}
-    lists = {name: list_stars(*planes) for name, planes in taken.items()}
-    # the first, which lies in the middle, is no worse than any in what a reference is chosen by
-    lists["00"] = replace(lists["00"], fwhm=0.99 * min(each.fwhm or 9 for each in lists.values()))
-    found = select_lights(lists, dict.fromkeys(lists, 60.0), {}, Limits(most_fwhm=3.0))
-    assert found.reference == "00"
-    assert not found.left_out
-    assert found.used["01"][0].transform.mirrored
-    return field, pointings[0], place_lights(taken, lists, found)
-
-
-@cache
-def stack_night(number, hits=30, seeing=0.0, seed=3):
-    field, pointing, placed = take_night(number, hits, seeing, seed)
-    return field, pointing, stack_lights(placed, choose_canvas(placed, SHAPE))
-
-
-def choose_stars(field, pointing, least):
-    """Places of all stars, and the numbers of those that lie alone within all lights and have so many electrons."""
-    truth = field.place(pointing)
-    away = np.hypot(*(truth[:, None] - truth[None]).transpose(2, 0, 1))
-    np.fill_diagonal(away, 99)
-    inside = ((truth > 45) & (truth < (SHAPE[1] - 46, SHAPE[0] - 46))).all(axis=1)
-    return truth, np.flatnonzero(inside & (away.min(axis=1) > 20) & (field.stars[:, 2] > least))
-
-
-def tell_noise(electrons, number):
-    """The part of its flux by which photons, sky and read-out make a star uncertain in a stack."""
-    return np.sqrt((electrons + np.pi * RADIUS**2 * PIXEL) / number) / electrons
-
-
-def find_least(number):
-    """Electrons of the faintest star of which 0.5 % are 3.3 standard deviations."""
-    flux = np.geomspace(1e4, 1e7, 1000)
-    return flux[tell_noise(flux, number) < 0.005 / 3.3][0]
-
-
-def measure_parts(field, image, truth, chosen):
-    image = np.nan_to_num(image).astype(float)
-    fluxes = np.array([sum_aperture(image, *truth[n], RADIUS) for n in chosen])
-    return fluxes * field.gain / field.stars[chosen, 2]
-
-
-def find_sky(field, pointing, stack, least=3):
-    empty = field.expect(replace(pointing, sky=0.0, see=2.2)) < 0.02
-    return empty & (stack.seconds / 60 + stack.rejected >= least)
+from darkroom.stacking.transforms import Transform
+from tests.fields import Field, Pointing, dither, find_middle, scatter_stars
+from tests.stacked_nights import (
+    PIXEL,
+    SHAPE,
+    choose_stars,
+    find_least,
+    find_sky,
+    measure_parts,
+    place_truly,
+    stack_night,
+    take_night,
+)
 
 
 @pytest.mark.parametrize(("number", "seeing", "seed"), [(4, 0, 3), (4, 0.2, 5), (9, 0, 3), (9, 0.2, 3), (16, 0, 3)])
@@ -129,77 +46,6 @@ def test_nothing_is_lost_where_there_is_no_noise():
     truth, chosen = choose_stars(field, Pointing(), 1e5)
     assert np.abs(measure_parts(field, stack.data, truth, chosen) - 1).max() < 1e-4
     assert not stack.rejected.any()
-
-
-@pytest.mark.parametrize(
-    ("number", "away", "height"),
-    [
-        (4, 0, 0.4),
-        (4, 1, 0.5),
-        (4, 2, 0.4),
-        (4, 3, 0.6),
-        (9, 0, 0.3),
-        (9, 2, 0.5),
-        (2, 3, 0.4),
-        (2, 4, 0.2),
-        (3, 1, 0.7),
-    ],
-)
-def test_hits_on_stars_are_found(number, away, height):
-    """So many pixels from a star, of so many parts of its peak: all of it in the stack of 4 were 1 % of its light."""
-    field = Field(np.array([[260.3, 250.4, 4e5]]), SHAPE, bad_part=0.0)
-    pointings = dither(number, 8)
-    parts = []
-    for part in (0, height):
-        taken = [field.take(each, n) for n, each in enumerate(pointings)]
-        x, y = np.rint(field.place(pointings[1])[0]).astype(int)
-        taken[1][0][y, x + away] += part * 4e5 / field.gain / (2 * np.pi * 1.3**2)
-        lights = place_truly(field, pointings, [(data, bars**2, mask) for data, bars, mask in taken])
-        stack = stack_lights(lights, choose_canvas(lights, SHAPE))
-        parts.append(measure_parts(field, stack.data, field.place(Pointing()), [0])[0])
-    assert abs(parts[1] - parts[0]) < (0.003 if number > 3 else 0.005)  # fewer lights, a larger part of the hit
-    x, y = np.rint(lights[1].transform.apply(np.array([[x + away, y]], float))[0]).astype(int)
-    assert stack.rejected[y - 1 : y + 2, x - 1 : x + 2].any()
-
-
-@pytest.mark.parametrize("see", [0.7, 0.85, 1.3, 2.5])
-@pytest.mark.parametrize("number", [2, 3, 5])
-def test_stars_of_any_width_are_left_whole(number, see):
-    field = Field(scatter_stars(150, SHAPE, 7, least=1e5, most=3e6), SHAPE, bad_part=0.0)
-    pointings = [replace(each, see=see) for each in dither(number, 9)]
-    taken = [field.take(each, n) for n, each in enumerate(pointings)]
-    lights = [
-        replace(each, fwhm=see * 2.3548)
-        for each in place_truly(field, pointings, [(data, bars**2, mask) for data, bars, mask in taken])
-    ]
-    canvas = choose_canvas(lights, SHAPE)
-    clipped, plain = stack_lights(lights, canvas), stack_lights(lights, canvas, sigma=None)
-    truth, chosen = choose_stars(field, Pointing(), 1e5)
-    assert len(chosen) > 10
-    rows, columns = np.rint(truth[chosen]).astype(int).T[::-1]
-    for dy, dx in ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)):
-        assert not clipped.rejected[rows + dy, columns + dx].any()
-    apart = measure_parts(field, clipped.data, truth, chosen) - measure_parts(field, plain.data, truth, chosen)
-    assert np.abs(apart).max() < 0.002
-
-
-def test_two_lights_show_no_hits():
-    """What only two lights show, in a stack of two or at the edges of one of many."""
-    field = Field(scatter_stars(60, SHAPE, 7, least=1e5, most=1e6), SHAPE, hits=60, bad_part=0.0)
-    clean = replace(field, hits=0)
-    pointings = dither(2, 9)
-    stacks = []
-    for each in (field, clean):
-        taken = [each.take(pointing, n) for n, pointing in enumerate(pointings)]
-        lights = place_truly(field, pointings, [(data, bars**2, mask) for data, bars, mask in taken])
-        stacks.append(stack_lights(lights, choose_canvas(lights, SHAPE)))
-    noise = PIXEL**0.5 / field.gain
-    both = (stacks[1].seconds + 60 * stacks[1].rejected > 110) & (field.expect(Pointing(sky=0.0)) < 1)
-    assert both.sum() > 150000
-    assert np.nanmax(stacks[0].data[both]) < 6 * noise  # the faintest hit of all makes 25 of it
-    assert 1e-3 < np.mean(stacks[0].rejected[both]) < 5e-3
-    assert np.mean(stacks[1].rejected[both]) < 2e-4
-    assert abs(np.mean(stacks[1].data[both])) < 0.02 * noise
 
 
 def test_lights_without_error_bars_and_masks():
@@ -291,18 +137,6 @@ def test_noise_factor_makes_pulls_of_sums_right():
     pulls = (sums / bars)[np.isfinite(sums)]
     assert pulls.std() > 1.25
     assert abs(pulls.std() / stack.noise_factor - 1) < 0.07
-
-
-def test_hits_are_rejected_and_stars_are_not():
-    clean, hit = stack_night(9, hits=0)[2], stack_night(9)[2]
-    apart = np.abs(hit.data - clean.data)
-    covered = (clean.seconds >= 300) & np.isfinite(apart)
-    assert np.percentile(apart[covered], 99.9) < 3 * np.sqrt(np.nanmedian(hit.variance))
-    assert hit.rejected.sum() > clean.rejected.sum() + 9 * 30 * 2
-    field, pointing, stack = stack_night(9, hits=0, seeing=0.2)
-    truth, chosen = choose_stars(field, pointing, 2e4)
-    rows, columns = np.rint(truth[chosen]).astype(int).T[::-1]
-    assert not stack.rejected[rows, columns].any()
 
 
 def test_bands_make_no_difference():
