@@ -1,8 +1,9 @@
 """Resampling: a light on the pixels of the stack, by the part of each of its pixels that covers each of those.
 
 This is drizzling (Fruchter & Hook 2002, PASP 114, 144) with pixels of full size. Tried on simulated stars (rotated by
-3 degrees, FWHM of 2 to 4.7 pixels) it keeps fluxes (1e-5) and places (0.006 pixels), spreads a bad pixel over those
-that it touches and no farther, puts no rings around hits, and tells what becomes of the variance. Splines of order 3
+3 degrees, FWHM of 2 to 4.7 pixels) it keeps fluxes (1e-6) and places (0.006 pixels in the mean; 0.03 at FWHM 2.4, of
+one light), spreads a bad pixel over those that it touches and no farther, puts no rings around hits, and tells what
+becomes of the variance. Splines of order 3
 keep stars sharper (0.2 % of a peak lost at FWHM 3, against 9 %) and noise less smooth, but put rings of -12 % around
 each hit, reach over 49 pixels, and know of no bad ones; the exact method of reproject gives the same image in thirty
 times the time.
