@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 from typing import Any
 
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -17,6 +18,16 @@ from darkroom.warm import WarmProcess
 # What it says when it is told to end, by Ctrl-C or by SIGTERM: nothing is to be begun then.
 STOPPED = ("Terminating processes on user request", "Will exit after finishing currently running jobs")
 QUEUE = "SLURM run ID: "  # how the plugin for Slurm tells what it calls its jobs
+
+
+def let_others_end(number: int) -> None:
+    """Have the handler of a signal run in a thread of its own.
+
+    That of Snakemake 9.27 for SIGTERM takes a lock that the interrupted thread may hold, and would wait for ever.
+    """
+    handler = signal.getsignal(number)
+    if callable(handler) and threading.current_thread() is threading.main_thread():
+        signal.signal(number, lambda *told: threading.Thread(target=handler, args=told, daemon=True).start())
 
 
 class Steering(logging.Handler):
@@ -58,6 +69,7 @@ class Steering(logging.Handler):
             lift_job_limit(run.workflow)  # known only now, after parsing, and read as soon as the graph is there
         elif event == LogEvent.RUN_INFO:
             run.begin(record.__dict__["stats"])
+            let_others_end(signal.SIGTERM)
             if self.warm and not run.workflow.local_exec:
                 self.warm.stop()
         elif event == LogEvent.JOB_ERROR:
