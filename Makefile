@@ -43,7 +43,7 @@ $(SLURM_READY): requirements-slurm.txt $(READY)
 demo: env  ## simulate a night, develop it and check the outcome; a page tells how it went
 	rm -rf demo
 	$(BIN)/python -m tests.simulator demo/raw --eventful
-	$(BIN)/snakemake --cores all --config raw=demo/raw results=demo/results
+	$(BIN)/snakemake --cores all --config raw=demo/raw results=demo/results 'stacks={use: true}'
 	$(BIN)/python -m tests.check_demo demo/raw demo/results
 
 pictures: demo  ## take the pictures of the documentation from the demo (needs chromium and its driver)

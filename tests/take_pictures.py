@@ -106,6 +106,7 @@ def take_report(browser: Browser, report: Path, images: Path) -> None:
     page = show(browser, report)
     take(page, images / "report.png", "header.top", "#series .chart:nth-of-type(2)")
     take(page, images / "series.png", "#series-title", "#series .chart:nth-of-type(6)")
+    take(page, images / "stacks.png", "#stacks h2", "#stacks .card:nth-of-type(1)")
     take(page, images / "masters.png", "#masters .card", "#masters .card .looks")
     page.run("location.hash = document.querySelector('details.group').id")  # its way lights up in the picture
     page.wait("return document.querySelector('details.group').open")

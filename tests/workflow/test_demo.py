@@ -21,7 +21,7 @@ def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     simulate = [*MODULE, "tests.simulator", folder / "raw", "--eventful"]
     subprocess.run(simulate, cwd=REPOSITORY, check=True, capture_output=True)
-    return folder, run_snakemake(folder, cores=2)
+    return folder, run_snakemake(folder, cores=2, config={"stacks": "{use: true}"})
 
 
 @pytest.mark.slow
@@ -66,12 +66,15 @@ def test_a_light_made_without_a_flat_does_not_pass(demo):
 @pytest.mark.slow
 def test_a_run_says_how_far_it_is_and_what_it_made(demo):
     _, run = demo
-    masters, certificates, batches, figures, bad_pixels = 4, 4, 2, 2, 1
-    jobs = masters + certificates + batches + figures + bad_pixels + 1  # the last one is Snakemake's own: all
+    masters, certificates, batches, figures, bad_pixels, stacks = 4, 4, 2, 2, 1, 2
+    jobs = masters + certificates + batches + figures + bad_pixels + stacks + 1  # the last one is Snakemake's own: all
     assert f"{jobs} of {jobs} jobs done (100 %)" in run.stderr
     assert f"1 of {jobs} jobs done" in run.stderr
     assert "left" in run.stderr
     assert "1 night(s), 1 setup(s), 4 master(s); 18 of 20 light(s) calibrated" in run.stderr
+    assert "M67_V_60s.fits: left out light_V_60s_003.fits: clouds: " in run.stderr
+    assert "M67_B_120s.fits: left out light_B_120s_006.fits: out of focus" in run.stderr
+    assert run.stderr.count(": left out ") == 2
     assert "plan.txt" in run.stderr
     assert "Traceback" not in run.stderr
 
