@@ -92,11 +92,12 @@ def describe_job(nights: Prepared, job: Job, threads: int) -> dict[str, Any]:
             "frames": job.frames,
             "masters": [str(results / path) for path in job.masters],
             "products": [str(results / path) for path in job.shows],
+            "lights": [str(results / path) for path in job.shows],
         },
         "output": [str(results / path) for path in job.products],
         "names": ["page", "table"] if job.kind == "make_report" else [],
         "log": str(results / job.log),
-        "params": {"warn_only": nights.if_failed == "warn"},
+        "params": {"warn_only": nights.if_failed == "warn", "places": nights.solve},
         "threads": threads,
     }
 

@@ -142,6 +142,7 @@ def _describe_solution(solution: PlateSolution, settings: dict[str, Any]) -> dic
         **light,
         "product": solution.path,
         "kind": "solution",
+        "holds": light["holds"] | {"unit": SOLVED_WITH["unit"]},
         "settings": light["settings"] | SOLVED_WITH,
         "solve": {key: settings["solve"][key] for key in SOLVE_SETTINGS},
         "cards": list_sky_cards(solution.light.frame.dialect, settings["headers"]),
