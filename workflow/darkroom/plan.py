@@ -62,6 +62,7 @@ class Plan:
     asked: list[Master] = field(default_factory=list)
     judged: dict[str, Certificate] = field(default_factory=dict)  # of all masters, those that failed as well
     stacks: list[Stack] = field(default_factory=list)
+    alone: list[Light] = field(default_factory=list)  # where lights are stacked, those that nothing goes with
     previews: list[Preview] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
     pages: list[NightPage | TrendsPage] = field(default_factory=list)
@@ -176,6 +177,8 @@ def make_plan(
         plan_solutions(plan.made)
     if settings["stacks"]["use"]:
         plan.stacks = plan_stacks(plan.made, settings["stacks"]["by"])
+        stacked = {light.path for stack in plan.stacks for light in stack.lights}
+        plan.alone = [light for light in plan.made if light.path not in stacked]
     if settings["previews"]["use"]:
         plan.previews, plan.pairs = plan_previews(plan), plan_pairs(plan)
     if settings["report"]["use"]:

@@ -93,7 +93,8 @@ def plan_stacks(lights: Sequence[Light], by: str) -> list[Stack]:
 
 def _name_stack(key: tuple[str, ...], light: Light) -> str:
     night, setup, _, passband, exposure = key
-    name = "_".join(filter(None, [make_slug(light.frame.object), make_slug(passband or None), exposure]))
+    name = light.frame.object and "_".join(light.frame.object.split())  # most have a space, which tells none apart
+    name = "_".join(filter(None, [make_slug(name), make_slug(passband or None), exposure]))
     return f"{night}/{setup}/stacks/{name}"
 
 

@@ -49,10 +49,11 @@ def describe_plan(plan: Plan, reasons: dict[str, str]) -> str:
             if alike not in told:
                 told[alike] = list(_describe_making(light))
             lines += [_name_light(light), *told[alike]]
-    if plan.stacks:
+    if plan.stacks or plan.alone:
         lines += ["", "STACKS"]
-        for folder, stacks in _by_folder(plan.stacks, lambda stack: f"{stack.night}/{stack.setup}"):
-            lines += [folder, *map(_describe_stack, stacks)]
+        stacks = [*plan.stacks, *plan.alone]
+        for folder, members in _by_folder(stacks, lambda one: f"{one.frame.night}/{one.frame.setup}"):
+            lines += [folder, *map(_describe_stack, members)]
     for title, said in (("LEFT OUT", list_problems(plan, most=10**9)), ("NOTES", list_notes(plan, most=10**9))):
         if said:
             lines += ["", title] + [f"  {line}" for line in said]
@@ -174,7 +175,9 @@ def _name_light(light: Light) -> str:
     return f"  {make_printable(frame.name)}: {what}"
 
 
-def _describe_stack(stack: Stack) -> str:
+def _describe_stack(stack: Stack | Light) -> str:
+    if isinstance(stack, Light):
+        return f"{_name_light(stack)}: no stack, as no other light goes with it"
     names = [make_printable(light.frame.name) for light in stack.lights]
     return f"  {stack.path.rsplit('/', 1)[-1]}: {len(names)} lights ({names[0]} ... {names[-1]})"
 

@@ -18,6 +18,7 @@ from darkroom.links import UNSAFE, is_unsafe, link_awkward
 from darkroom.picture_recipes import list_known_figures, write_picture_recipes
 from darkroom.plan import Plan, make_plan
 from darkroom.plan_nights import list_shown_frames
+from darkroom.plan_stacks import PlateSolution
 from darkroom.plan_table import plan_rows
 from darkroom.plan_text import describe_plan, list_notes, list_problems
 from darkroom.prepared import CACHE, Job, PlanError, Prepared
@@ -203,12 +204,14 @@ def _remark(plan: Plan, raw: list[Path], products: Products, settings: dict[str,
     ]
     planned = {master.path for master in [*plan.masters, *plan.failed]}
     planned |= {item.path for item in plan.made} | {item.path for item in plan.bad_pixels}
-    planned |= {stack.path for stack in plan.stacks}
+    planned |= {stack.path for stack in plan.stacks} | {PlateSolution(light).path for light in plan.made}
+    if plan.alone and not plan.stacks:
+        remarks.append("stacks: no two lights are of one night, setup, object, filter and exposure (see stacks.by)")
     leftovers = products.find_leftovers(planned, plan.nights)
     if leftovers:
         more = f" and {len(leftovers) - 3} more" if len(leftovers) > 3 else ""
         remarks.append(
-            f"left from earlier runs, of frames that are gone, excluded or without masters now: "
+            f"left from earlier runs, of other settings or of frames that are gone, excluded or without masters now: "
             f"{', '.join(leftovers[:3])}{more}"
         )
     return remarks

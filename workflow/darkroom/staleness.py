@@ -61,7 +61,7 @@ class Products:
 
     def find_leftovers(self, wanted: set[str], nights: Iterable[str] = ()) -> list[str]:
         """Return the products of earlier plans that nothing makes now, of these nights only if there are any."""
-        kinds = ("master_*.fits", "bad_pixels.fits", "lights/*.fits", "stacks/*.fits")
+        kinds = ("master_*.fits", "bad_pixels.fits", "lights/*.fits", "solutions/*.wcs", "stacks/*.fits")
         folders = sorted(nights) or ["[0-9]*"]
         found = [path for night in folders for kind in kinds for path in self.results.glob(f"{night}/*/{kind}")]
         return sorted({str(path.relative_to(self.results)) for path in found} - wanted)
