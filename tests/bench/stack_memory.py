@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil, hypot
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,8 @@ def estimate_stack(case: Case) -> float:
     """Return the MB that a rule is given for such a stack."""
     frames = [str(number) for number in range(case.lights)]
     job = Job("stack_lights", "stack", ["stack.fits"], "", frames, frames, True, case.rows * case.columns)
+    sides = [case.rows, case.columns] if case.canvas == "reference" else [ceil(hypot(case.rows, case.columns))] * 2
+    job.canvas = [*sides, 3 if case.mosaic else 1]
     return estimate_memory_mb(job, 1, cosmic_rays=False)
 
 

@@ -45,8 +45,8 @@ def write_night(raw, folder):
     for n in range(3):
         write(f"bias{n}.fits", rng.normal(0, 4, first.shape), "bias", n - 60, 0.0)
         write(f"flat{n}.fits", 20000 * flat + rng.normal(0, 120, first.shape), "flat", n - 50, 4.0, FILTER="V")
-    no_wcs = dict.fromkeys(("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CD1_1", "CD1_2", "CD2_1", "CD2_2"))
-    told = no_wcs | {"FOCALLEN": 4.0 / 1000 / first.scale * 206264.806, "OBJCTRA": "05 41", "OBJCTDEC": "+01 20"}
+    told = dict.fromkeys(f"{card}{axis}" for card in ("CTYPE", "CRVAL", "CRPIX", "CD1_", "CD2_") for axis in (1, 2))
+    told |= {"FOCALLEN": 4.0 / 1000 / first.scale * 206264.806, "OBJCTRA": "05 41", "OBJCTDEC": "+01 20"}
     cameras = {}
     for n, (name, (ra, dec, angle)) in enumerate(POINTINGS.items()):
         cameras[name] = replace(first, ra=first.ra + ra, dec=first.dec + dec, angle=first.angle + angle)

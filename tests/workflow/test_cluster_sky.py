@@ -6,7 +6,7 @@ import pytest
 from astropy.io import fits
 
 from tests.running import UNSEEN_FILE, run_snakemake
-from tests.workflow.solving_night import FIELD, SETTINGS, Tools, write_night
+from tests.workflow.solving_night import FIELD, Tools, write_night
 from tests.workflow.standin.cluster import Cluster
 from tests.workflow.test_solving import configure
 

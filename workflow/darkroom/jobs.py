@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, hypot
 from typing import Any, TypeVar
 
 from darkroom.certificates import Certificate
@@ -171,6 +171,10 @@ class _JobMaker:
         lights = [light.path for light in stack.lights]
         job = self._make_job("stack_lights", stack, [light.frame for light in stack.lights], lights)
         job.shows = lights
+        sides = [stack.frame.rows, stack.frame.columns]
+        if stack.recipe["settings"]["canvas"] == "whole":
+            sides = [ceil(hypot(*sides))] * 2  # as wide as lights that are turned in any way
+        job.canvas = [*sides, 3 if stack.frame.mosaic else 1]
         return job
 
     def preview_lights(self, name: str, previews: list[Preview]) -> Job:

@@ -31,7 +31,8 @@ class Job:
 
     Products, the recipe file and what the job ``needs`` (masters, measurements, certificates) are below results;
     ``weight`` is the number of frames, ``pixels`` of one; jobs of one ``group`` are submitted to a cluster together;
-    ``shows`` is what pictures are of, in the order of the products.
+    ``shows`` is what pictures are of, in the order of the products; ``canvas`` how many rows, columns and colours a
+    stack has at most.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Job:
     due: bool = False
     group: str = ""
     shows: list[str] = field(default_factory=list)
+    canvas: list[int] = field(default_factory=list)
 
     @property
     def certificates(self) -> list[str]:
