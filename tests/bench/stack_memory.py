@@ -27,7 +27,7 @@ from tests.running import REPOSITORY
 
 STARS = 60
 SETTINGS = {"weights": "noise", "sigma": 4, "min_flux": 0.5, "max_fwhm": 1.5, "max_elongation": 1.4}
-PLACE = {"night": "2024-03-10", "setup": "setup"}
+PLACE = {"night": "2024-03-10", "setup": "setup", "kind": "stack"}
 MAKE = """
 import json, sys
 from snakemake import iocontainers
@@ -65,7 +65,8 @@ def write_lights(case: Case, folder: Path, seed: int = 1) -> Iterator[tuple[str,
         angle = np.deg2rad(pointing.degrees)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         image = np.roll(noise, 7 * number)
-        for (x, y), flux in zip((places - middle) @ turn.T + middle + pointing.shift, np.geomspace(3e4, 1e6, STARS)):
+        turned = (places - middle) @ turn.T + middle + pointing.shift
+        for (x, y), flux in zip(turned, np.geomspace(3e4, 1e6, STARS), strict=True):
             add_star(image, x, y, flux, 1.5)
         name = f"night/setup/lights/light_{number:03d}.fits"
         start = f"2024-03-11T02:{number:02d}:00.000"

@@ -1,4 +1,4 @@
-"""A night that the real solver solves, from the command line: raw frames of Tycho-2's stars, lights, a stack of them."""
+"""A night that the real solver solves, from the command line: frames of Tycho-2's stars, lights, their stack."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -91,7 +91,6 @@ def measure_solving(folder, size, mosaic, lights=2):
         nights = plan_night(folder, certification={"use": False}, **settings)
         (job,) = [job for job in nights.jobs.values() if job.kind == "solve_lights"]
         took = measure(write_job(nights, job, folder / "job.json"), folder, folder / "job.log")
-    assert len(tools.read_calls()) == 0  # this stand-in keeps no log; what it was asked is in the solution
     (reason, *_) = [str(fits.getheader(path)["HISTORY"]) for path in folder.glob("results/2*/*/solutions/*.wcs")]
     assert "no pattern matches" in reason.replace("\n", "")
     return took, estimate_memory_mb(job, 1, cosmic_rays=False)
@@ -111,7 +110,7 @@ def test_bands_are_those_of_the_code():
     assert (BAND_BYTES, BAND_VALUE) == (stack_lights.MEMORY, bands.PER_VALUE)
     canvas = stack_lights.Canvas((4096, 4096))
     least = next(bands.cut_bands(canvas, 10**6, BAND_BYTES))
-    assert BAND_ROWS == least.stop + 2 * bands.MARGIN
+    assert least.stop + 2 * bands.MARGIN == BAND_ROWS
 
 
 def write_night(folder, **cards):

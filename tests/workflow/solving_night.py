@@ -4,16 +4,24 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import numpy as np
+import pytest
+import yaml
 from astropy.io import fits
 
+from tests.running import UNSEEN, run_snakemake
 from tests.solver.fields import Camera, draw_field, make_heights
 from tests.solver.record import WCS_CARDS, read_catalogue
 from tests.unit.builders import write_raw
+from tests.workflow.jobs import plan_night
+from tests.workflow.reduced import merge
 
 FIELD = Camera()
 BIAS = 300
@@ -25,6 +33,7 @@ certification: {use: false}
 detector: {compare: false}
 solve: {use: true, scale: [5, 7]}
 """
+NAMES = ("blank0", "field0", "field1")  # of the lights
 SHELL = ("bash", "env", "git", "python", "python3", "sh", "uname", "which")  # all of the path that a run may need
 SOLVES = """
     import json, os, shutil, sys, time
@@ -97,3 +106,79 @@ def write_light(path: Path, image: np.ndarray, number: int, **cards: object) -> 
     if number != 1:  # of which the header has a WCS, of another place, that the solution is to replace
         cards = dict.fromkeys(("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2", "CD1_1", "CD1_2", "CD2_1", "CD2_2")) | cards
     write_raw(path, "light", 60.0, data, (BEGIN + timedelta(minutes=number)).isoformat(), FILTER="V", **cards)
+
+
+@dataclass
+class SolvedNight:
+    """A night whose lights were solved: its folder, its tools, its settings, what two runs said, lights by name."""
+
+    folder: Path
+    tools: Tools
+    settings: dict[str, Any]
+    said: str = ""
+    again: str = ""
+
+    def find(self, pattern: str) -> list[Path]:
+        """Return products of the night and setup by a pattern such as lights/*.fits."""
+        return find(self.folder, pattern)
+
+    def light(self, name: str) -> Path:
+        """Return the path of a light."""
+        (path,) = self.find(f"lights/{name}.fits")
+        return path
+
+
+def find(folder: Path, pattern: str) -> list[Path]:
+    """Return products by a pattern below night and setup."""
+    return sorted(folder.glob(f"results/2*/*/{pattern}"))
+
+
+def configure(folder: Path, tools: Tools, **own: Any) -> dict[str, Any]:
+    """Return the settings of a night that is solved by these tools, and write them for the command line."""
+    settings = merge(yaml.safe_load(SETTINGS), {"solve": {"indexes": [str(tools.indexes)]}})
+    settings = merge(settings, own)
+    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+    return UNSEEN | settings
+
+
+def name_due(folder: Path, **settings: Any) -> set[str]:
+    """Return what a run with these settings would make, by the files' names."""
+    planned = plan_night(folder, **settings)
+    return {Path(path).name for job in planned.jobs.values() if job.due for path in job.products}
+
+
+def name_all(*ends: str) -> set[str]:
+    """Return the names of all lights with these ends."""
+    return {f"{name}{end}" for end in ends for name in NAMES}
+
+
+def install_tools(folder: Path) -> Tools:
+    """Return stand-ins of programs and an index in a folder."""
+    tools = Tools(folder)
+    tools.install()
+    tools.add_index()
+    return tools
+
+
+@cache
+def solve_night(folder: Path) -> SolvedNight:
+    """Reduce a night of two lights that are solved and one that is not, with its pages; once a process."""
+    shutil.rmtree(folder, ignore_errors=True)
+    write_night(folder / "raw")
+    tools = install_tools(folder / "tools")
+    night = SolvedNight(folder, tools, configure(folder, tools))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", tools.path)
+        night.said, night.again = (
+            run_snakemake(folder, configfile="settings.yaml", seen=True).stderr for _ in range(2)
+        )
+    return night
+
+
+def copy_solved(shared: Path, folder: Path) -> SolvedNight:
+    """Return a copy of that night, which is kept below ``shared``, with tools of its own."""
+    original = solve_night(shared / "solving")
+    for name in ("raw", "results"):
+        shutil.copytree(original.folder / name, folder / name, symlinks=True)
+    tools = install_tools(folder / "tools")
+    return SolvedNight(folder, tools, configure(folder, tools))

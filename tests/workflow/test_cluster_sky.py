@@ -6,9 +6,8 @@ import pytest
 from astropy.io import fits
 
 from tests.running import UNSEEN_FILE, run_snakemake
-from tests.workflow.solving_night import FIELD, Tools, write_night
+from tests.workflow.solving_night import FIELD, configure, install_tools, write_night
 from tests.workflow.standin.cluster import Cluster
-from tests.workflow.test_solving import configure
 
 pytestmark = pytest.mark.slow
 
@@ -27,9 +26,7 @@ def cluster(tmp_path):
 
 def test_solutions_and_stacks_are_the_bytes_of_a_local_run(cluster, tmp_path, monkeypatch):
     write_night(tmp_path / "raw")
-    tools = Tools(tmp_path / "tools")
-    tools.install()
-    tools.add_index()
+    tools = install_tools(tmp_path / "tools")
     monkeypatch.setenv("PATH", f"{tools.programs}:{os.environ['PATH']}")
     configure(tmp_path, tools, stacks={"use": True}, results="results")
     run_snakemake(tmp_path, configfile="settings.yaml", config={"results": tmp_path / "local"})

@@ -1,84 +1,53 @@
-"""Plate solving from the command line, by stand-ins for the solver: what lights bear, and what makes them due again."""
+"""Plate solving from the command line, by stand-ins for the solver: what lights bear, and what goes wrong."""
 
 import csv
-import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import yaml
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from darkroom.prepare import prepare
-from tests.running import UNSEEN, run_snakemake
+from tests.running import run_snakemake
 from tests.solver.record import read_catalogue
 from tests.workflow.engine import run_due
 from tests.workflow.reduced import merge
-from tests.workflow.solving_night import FIELD, SETTINGS, Tools, write_light, write_night
+from tests.workflow.solving_night import (
+    FIELD,
+    NAMES,
+    Tools,
+    configure,
+    copy_solved,
+    find,
+    install_tools,
+    name_all,
+    name_due,
+    solve_night,
+    write_light,
+    write_night,
+)
 
 pytestmark = pytest.mark.slow
 
-NAMES = ("blank0", "field0", "field1")
 SAID = "only 0 stars stand out, too few to know the field by (10)"
-
-
-def configure(folder, tools, **own):
-    """The settings of a night that is solved by these tools, written for the command line too."""
-    settings = merge(yaml.safe_load(SETTINGS), {"solve": {"indexes": [str(tools.indexes)]}})
-    settings = merge(settings, own)
-    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
-    return UNSEEN | settings
-
-
-def find(folder, pattern):
-    return sorted(folder.glob(f"results/2*/*/{pattern}"))
-
-
-def name_due(folder, **settings):
-    """What a run with these settings would make, by the file's name; beside the master bias, which is never due."""
-    planned = prepare({"raw": str(folder / "raw"), "results": str(folder / "results"), **settings})
-    return {Path(path).name for job in planned.jobs.values() if job.due for path in job.products}
-
-
-def name_all(*ends):
-    return {f"{name}{end}" for end in ends for name in NAMES}
 
 
 @pytest.fixture(scope="module")
 def reduced(tmp_path_factory):
-    """A night of two lights that are solved and one that is not, with pages, made from the command line."""
-    folder = tmp_path_factory.mktemp("solving")
-    write_night(folder / "raw")
-    tools = Tools(folder / "tools")
-    tools.install()
-    tools.add_index()
-    configure(folder, tools)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", tools.path)
-        said = run_snakemake(folder, configfile="settings.yaml", seen=True).stderr
-        again = run_snakemake(folder, configfile="settings.yaml", seen=True).stderr
-    lights = {path.stem: path for path in find(folder, "lights/*.fits")}
-    return SimpleNamespace(folder=folder, tools=tools, said=said, again=again, lights=lights)
+    return solve_night(tmp_path_factory.getbasetemp() / "solving")
 
 
 @pytest.fixture
-def night(reduced, tmp_path, monkeypatch):
-    """That night, copied, with tools of its own at the same places relative to it."""
-    shutil.copytree(reduced.folder / "raw", tmp_path / "raw")
-    shutil.copytree(reduced.folder / "results", tmp_path / "results", symlinks=True)
-    tools = Tools(tmp_path / "tools")
-    tools.install()
-    tools.add_index()
-    monkeypatch.setenv("PATH", tools.path)
-    return SimpleNamespace(folder=tmp_path, tools=tools, settings=configure(tmp_path, tools))
+def night(tmp_path, tmp_path_factory, monkeypatch):
+    night = copy_solved(tmp_path_factory.getbasetemp(), tmp_path)
+    monkeypatch.setenv("PATH", night.tools.path)
+    return night
 
 
 def test_lights_bear_where_they_lie(reduced):
     places = read_catalogue()[FIELD.find_inside(read_catalogue())]
     for name in ("field0", "field1"):
-        header = fits.getheader(reduced.lights[name])
+        header = fits.getheader(reduced.light(name))
         assert header["SOLVED"] is True
         assert 0 < header["SOLVRMS"] < 1.0
         assert header["SOLVREF"] == "index-test.fits"
@@ -88,11 +57,11 @@ def test_lights_bear_where_they_lie(reduced):
 
 
 def test_solutions_lie_beside_the_lights_and_nothing_else_is_left(reduced):
-    solutions = {path.stem: fits.getheader(path) for path in find(reduced.folder, "solutions/*.wcs")}
+    solutions = {path.stem: fits.getheader(path) for path in reduced.find("solutions/*.wcs")}
     assert solutions.keys() == set(NAMES)
     assert [header["SOLVED"] for header in solutions.values()] == [False, True, True]
     for name in ("field0", "field1"):
-        light = fits.getheader(reduced.lights[name])
+        light = fits.getheader(reduced.light(name))
         assert (solutions[name]["IMAGEW"], solutions[name]["IMAGEH"]) == (light["NAXIS1"], light["NAXIS2"])
         assert all(solutions[name][card] == light[card] for card in ("CRVAL1", "CRVAL2", "CD1_1", "CD2_2", "SOLVRMS"))
     kinds = {path.suffix for path in reduced.folder.glob("results/2*/**/*") if path.is_file()}
@@ -100,7 +69,7 @@ def test_solutions_lie_beside_the_lights_and_nothing_else_is_left(reduced):
 
 
 def test_light_that_is_not_solved_is_made_and_says_why(reduced):
-    with fits.open(reduced.lights["blank0"]) as hdus:
+    with fits.open(reduced.light("blank0")) as hdus:
         assert hdus[0].header["SOLVED"] is False
         assert not WCS(hdus[0].header).has_celestial
         assert SAID in "".join(map(str, hdus[0].header["HISTORY"]))
@@ -113,64 +82,13 @@ def test_page_and_table_tell_of_solutions(reduced):
     with next(reduced.folder.glob("results/2*/lights.csv")).open(newline="") as file:
         rows = {Path(row["light"]).stem: row["sky_rms"] for row in csv.DictReader(file)}
     for name in ("field0", "field1"):
-        assert float(rows[name]) == pytest.approx(fits.getheader(reduced.lights[name])["SOLVRMS"], rel=0.01)
+        assert float(rows[name]) == pytest.approx(fits.getheader(reduced.light(name))["SOLVRMS"], rel=0.01)
     assert rows["blank0"] == ""
 
 
 def test_second_run_has_nothing_to_do(reduced):
     assert "nothing to be done" in reduced.again.lower()
     assert "solve_lights" not in reduced.again
-
-
-@pytest.mark.parametrize(
-    ("own", "ends"),
-    [
-        ({"solve": {"time_limit": 20}}, (".wcs", ".fits")),
-        ({"solve": {"scale": [5.5, 6.5]}}, (".wcs", ".fits")),
-        ({"solve": {"position": ["05:40:00", "+01:30:00"], "radius": 3}}, (".wcs", ".fits")),
-        ({"solve": {"distortion": 2}}, (".wcs", ".fits")),
-        ({"solve": {"use": False}}, (".fits",)),
-        ({"lights": {"uncertainty": False}}, (".fits",)),
-        ({"lights": {"mask": False}}, (".fits",)),
-        ({"lights": {"unit": "adu"}}, (".fits",)),
-        ({"lights": {"cosmic_rays": {"use": True}}}, (".fits",)),
-        ({"headers": {"cards": {"filter": ["FILTER"]}}}, ()),
-        ({"lights_per_job": 1}, ()),
-    ],
-)
-def test_what_makes_lights_due_again(night, own, ends):
-    assert name_due(night.folder, **merge(night.settings, own)) == name_all(*ends)
-
-
-def test_solutions_are_found_anew_of_other_raw_lights(night):
-    image = fits.getdata(night.folder / "raw" / "field0.fits")
-    write_light(night.folder / "raw" / "field0.fits", image[::-1] * 1.0, 0)
-    assert name_due(night.folder, **night.settings) == {"field0.wcs", "field0.fits"}
-
-
-def test_an_index_that_is_installed_makes_lights_due_and_nothing_else(night):
-    night.tools.add_index("index-more.fits")
-    assert name_due(night.folder, **night.settings) == name_all(".wcs", ".fits")
-    masters = {path: path.stat().st_mtime_ns for path in find(night.folder, "master_*.fits")}
-    _, made, failed = run_due(night.folder, **night.settings)
-    assert not failed
-    assert {Path(path).name for path in made} == name_all(".wcs", ".fits")
-    assert masters == {path: path.stat().st_mtime_ns for path in masters} != {}
-    assert name_due(night.folder, **night.settings) == set()
-
-
-@pytest.mark.parametrize("moved", ["indexes", "bin"])
-def test_tools_that_moved_solve_nothing_anew(night, moved):
-    """Another machine of a cluster may have them elsewhere."""
-    shutil.copytree(night.tools.indexes.parent / moved, night.folder / "elsewhere")
-    own = {}
-    if moved == "indexes":
-        own = {"solve": {"indexes": [str(night.folder / "elsewhere")]}}
-    else:
-        (night.folder / "elsewhere").rename(night.folder / "programs")
-        shutil.rmtree(night.tools.programs)
-        night.tools.programs.symlink_to(night.folder / "programs")
-    assert name_due(night.folder, **merge(night.settings, own)) == set()
 
 
 @pytest.mark.parametrize("lacking", ["solver", "index"])
@@ -225,7 +143,7 @@ def test_solver_that_goes_wrong_costs_no_light(night, solver, words, monkeypatch
     _, made, failed = run_due(night.folder, **settings)
     assert not failed
     assert {Path(path).name for path in made} == name_all(".wcs", ".fits")
-    header = fits.getheader(find(night.folder, "lights/field0.fits")[0])
+    header = fits.getheader(night.find("lights/field0.fits")[0])
     assert header["SOLVED"] is False
     assert words in "".join(map(str, header["HISTORY"]))
     assert not list(night.folder.rglob("PWNED"))
@@ -240,9 +158,7 @@ def test_hostile_headers_reach_no_command_line(tmp_path, monkeypatch):
     content = (tmp_path / "raw" / "field0.fits").read_bytes()
     (tmp_path / "raw" / "field0.fits").write_bytes(content.replace(b"touch PWNED; ", b"touch PWNED\n "))
     write_light(tmp_path / "raw" / "$(touch PWNED)'\".fits", image, 2, OBJECT="M 1")
-    tools = Tools(tmp_path / "tools")
-    tools.install()
-    tools.add_index()
+    tools = install_tools(tmp_path / "tools")
     configure(tmp_path, tools)
     monkeypatch.setenv("PATH", tools.path)
     run_snakemake(tmp_path, configfile="settings.yaml")
@@ -255,7 +171,7 @@ def test_hostile_headers_reach_no_command_line(tmp_path, monkeypatch):
 
 
 def test_heads_are_written_on_request(night):
-    heads = [str(light.relative_to(night.folder).with_suffix(".head")) for light in find(night.folder, "lights/*.fits")]
+    heads = [str(light.relative_to(night.folder).with_suffix(".head")) for light in night.find("lights/*.fits")]
     blank, *solved = heads
     run_snakemake(night.folder, *solved, configfile="settings.yaml")
     for head in solved:

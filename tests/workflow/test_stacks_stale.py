@@ -218,7 +218,7 @@ def test_dry_run_names_stacks_and_masters_alone_make_none(night):
     for path in night.glob("results/2*/*/*.fits"):
         path.unlink()
     run_snakemake(night, "masters", configfile="settings.yaml")
-    assert "sigma\": 4" in "".join(map(str, fits.getheader(find(night, "M67_V_60s"))["HISTORY"]))
+    assert 'sigma": 4' in "".join(map(str, fits.getheader(find(night, "M67_V_60s"))["HISTORY"]))
 
 
 def test_light_that_is_damaged_meanwhile_costs_others_no_more_than_another_run(night):
