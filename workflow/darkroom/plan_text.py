@@ -51,7 +51,7 @@ def describe_plan(plan: Plan, reasons: dict[str, str]) -> str:
             lines += [_name_light(light), *told[alike]]
     if plan.stacks or plan.alone:
         lines += ["", "STACKS"]
-        stacks = [*plan.stacks, *plan.alone]
+        stacks: list[Stack | Light] = [*plan.stacks, *plan.alone]
         for folder, members in _by_folder(stacks, lambda one: f"{one.frame.night}/{one.frame.setup}"):
             lines += [folder, *map(_describe_stack, members)]
     for title, said in (("LEFT OUT", list_problems(plan, most=10**9)), ("NOTES", list_notes(plan, most=10**9))):
