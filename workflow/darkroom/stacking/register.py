@@ -29,6 +29,7 @@ OUTLIER = 4.0  # standard deviations
 FLOOR = 0.02  # pixels: what a star's place is uncertain by, however bright
 ROUNDS = 25
 ALIKE = 0.05  # by how much a scale may differ from that of the reference
+SAMPLED = 65  # places along each axis of a light of which one must lie on the reference
 # Chance may match stars, and so many triangles are tried that one in a million finds something.
 CHANCE = 1e-9
 
@@ -72,25 +73,50 @@ def register_light(
     guess : Transform, optional
         Where the coordinates in both headers put the light; they may be off by half of a frame, since stars tell.
     trusted : bool
-        Whether these were solved from stars, and are believed where too few are left to tell.
+        Whether these were solved from stars, and are believed where too few are left to tell, if they put it on the
+        reference at all.
     """
     if len(light) < FEWEST or len(reference) < FEWEST:
         if guess is not None and trusted:
-            return Registration(guess, np.empty((0, 2), int), float("nan"), "header")
+            return _believe(guess, light, reference)
         raise JobProblem(_tell_sparse(light, reference))
     best = 0
     for method, first in _guess_transforms(light, reference, guess):
         transform, pairs, radius = _refine(light, reference, first)
         best = max(best, len(pairs))
-        if abs(np.sqrt(transform.area) - 1) < ALIKE and _is_no_chance(light, reference, transform, pairs, radius):
+        if _is_alike(transform) and _is_no_chance(light, reference, transform, pairs, radius):
             away = transform.apply(light.places[pairs[:, 0]]) - reference.places[pairs[:, 1]]
             return Registration(transform, pairs, float(np.sqrt((away**2).sum(axis=1).mean())), method)
     if guess is not None and trusted:
-        return Registration(guess, np.empty((0, 2), int), float("nan"), "header")
+        return _believe(guess, light, reference)
     raise JobProblem(
         f"none of its {len(light)} stars can be told to be among the {len(reference)} of the reference (at most {best} "
         "match, as chance would have it): another field, or clouds; solve both frames' coordinates, or leave it out"
     )
+
+
+def _believe(guess: Transform, light: StarList, reference: StarList) -> Registration:
+    """Return where solved coordinates alone put a light, if it lies there on the reference, in pixels as large."""
+    if not _is_alike(guess):
+        raise JobProblem(
+            f"too few stars match, and by the coordinates in the headers its pixels are {np.sqrt(guess.area):.3g} "
+            f"times as large as those of the reference (limit {1 - ALIKE:g} to {1 + ALIKE:g}): they are not right"
+        )
+    rows, columns = light.shape
+    x, y = np.meshgrid(np.linspace(0, columns - 1, SAMPLED), np.linspace(0, rows - 1, SAMPLED))
+    there = guess.apply(np.column_stack([x.ravel(), y.ravel()]))
+    height, width = reference.shape
+    if not ((there >= -0.5) & (there < (width - 0.5, height - 0.5))).all(axis=1).any():
+        away = np.hypot(*(there.mean(axis=0) - ((width - 1) / 2, (height - 1) / 2)))
+        raise JobProblem(
+            f"by the coordinates in the headers it lies beside the reference, {away:.0f} pixels from middle to middle: "
+            "another field"
+        )
+    return Registration(guess, np.empty((0, 2), int), float("nan"), "header")
+
+
+def _is_alike(transform: Transform) -> bool:
+    return bool(abs(np.sqrt(transform.area) - 1) < ALIKE)
 
 
 def _tell_sparse(light: StarList, reference: StarList) -> str:

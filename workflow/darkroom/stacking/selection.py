@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
+import numpy as np
+
 from darkroom.problems import JobProblem
 from darkroom.stacking.judgement import Limits, Scale, choose_reference, judge_light, measure_scale
 from darkroom.stacking.register import FEWEST, Registration, register_light
 from darkroom.stacking.star_lists import StarList
 from darkroom.stacking.transforms import Transform
 
+NO_SKY = "hardly a pixel of it is good and shows noise: nothing tells its sky"
 TRIES = 4  # lights on which the others are put, until half of them are
 
 
@@ -49,7 +52,7 @@ def select_lights(
         Names of lights whose coordinates were solved from stars.
     """
     best: Selection | None = None
-    left = dict(lights)
+    left = {name: stars for name, stars in lights.items() if _shows_sky(stars)}
     for _ in range(TRIES):
         reference = choose_reference(left, times) or _choose_solved(left, times, trusted)
         if reference is None:
@@ -65,6 +68,11 @@ def select_lights(
     if best is None:
         raise JobProblem(_tell_none(lights))
     return best
+
+
+def _shows_sky(stars: StarList) -> bool:
+    """Return whether an image tells its sky: one without a good pixel has coordinates, but no level and no weight."""
+    return bool(np.isfinite(stars.level) and np.isfinite(stars.noise) and stars.noise > 0)
 
 
 def _choose_solved(lights: Mapping[str, StarList], times: Mapping[str, str | None], trusted: Set[str]) -> str | None:
@@ -95,6 +103,9 @@ def _put_on(
     found: dict[str, tuple[Registration, Scale]] = {}
     left_out: dict[str, str] = {}
     for name, stars in lights.items():
+        if not _shows_sky(stars):
+            left_out[name] = NO_SKY
+            continue
         first = Transform.stay() if name == reference else guess(name, reference)
         sure = name == reference or {name, reference} <= trusted
         try:
