@@ -9,7 +9,8 @@ import numpy as np
 
 from darkroom.history import LEFT_OUT, NO_STACK, add_sentence
 from darkroom.problems import JobProblem
-from darkroom.stacking.colours import COLOURS, join_colours, measure_colour_scale, take_colour
+from darkroom.stacking.colour_stack import measure_colour_scales, stack_colours
+from darkroom.stacking.colours import COLOURS
 from darkroom.stacking.header_guess import guess_transform, read_coordinates
 from darkroom.stacking.judgement import Limits
 from darkroom.stacking.light_files import LightFile, open_light
@@ -76,41 +77,26 @@ def _stack(lights: Lights, selection: Selection, settings: dict[str, Any]) -> tu
     """Return the stack of the lights that are used, its place on the reference, and the level of its sky; of colours
     that of each, one behind the other.
     """
-    placed = {}
+    placed = []
     for name, (registration, scale) in selection.used.items():
         file, stars = lights[name]
         reader = file.make_reader(stars.noise)
         of_sky = stars.level, stars.noise, scale.value, file.seconds, file.middle, stars.fwhm
-        placed[name] = PlacedLight(reader, file.shape, registration.transform, *of_sky)
+        placed.append(PlacedLight(reader, file.shape, registration.transform, *of_sky))
     reference, stars = lights[selection.reference]
-    canvas = choose_canvas(list(placed.values()), reference.shape, settings["canvas"] == "whole")
+    canvas = choose_canvas(placed, reference.shape, settings["canvas"] == "whole")
     how = settings["sigma"], settings["weights"]
-    if not reference.mosaic:
-        stack = stack_lights(list(placed.values()), canvas, *how)
-        stack.data += np.float32(stars.level)
-        return stack, canvas, [stars.level]
-    stacks, levels = [], []
-    for colour in COLOURS:
-        planes, level = _take_colour(lights, placed, selection.reference, colour)
-        stacks.append(stack_lights(planes, canvas, *how))
-        stacks[-1].data += np.float32(level)
-        levels.append(level)
-    return join_colours(stacks, list(placed.values())), canvas, levels
-
-
-def _take_colour(
-    lights: Lights, placed: dict[str, PlacedLight], reference: str, colour: str
-) -> tuple[list[PlacedLight], float]:
-    """Return one colour of placed mosaics, and the level of its sky on the reference."""
-    stars = {name: lights[name][0].find_stars(colour) for name in {reference: None, **placed}}
-    planes = []
-    for name, light in placed.items():
-        mosaic = lights[name][0].mosaic
-        assert mosaic, "lights of one setup are of one camera"
-        seconds = light.seconds, lights[reference][0].seconds
-        scale = measure_colour_scale(stars[name], stars[reference], light.transform, seconds)
-        planes += take_colour(light, mosaic, colour, stars[name], scale.value)
-    return planes, stars[reference].level
+    if reference.mosaic:
+        files = [lights[name][0] for name in selection.used]
+        skies = {colour: [file.find_stars(colour) for file in files] for colour in COLOURS}
+        number = list(selection.used).index(selection.reference)
+        scales = measure_colour_scales(skies, placed, number)
+        mosaics = [file.mosaic or reference.mosaic for file in files]  # lights of one setup are of one camera
+        stack, levels = stack_colours(placed, mosaics, skies, scales, number, canvas, *how)
+        return stack, canvas, levels
+    stack = stack_lights(placed, canvas, *how)
+    stack.data += np.float32(stars.level)
+    return stack, canvas, [stars.level]
 
 
 def _short(name: str) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darkroom.quality import Bit
 from darkroom.stacking.bands import MARGIN, average_factor, combine, cut_bands, reject, resample_band
 from darkroom.stacking.placed_lights import Canvas, PlacedLight, choose_canvas
 
-__all__ = ["Canvas", "PlacedLight", "Stack", "average_times", "choose_canvas", "stack_lights"]
+__all__ = ["Canvas", "PlacedLight", "Stack", "average_times", "choose_canvas", "make_blank", "stack_lights"]
 
 MEMORY = 2**29  # bytes that a band of all lights may take
 
@@ -109,6 +110,14 @@ def stack_lights(
         exposure=float(sum(light.seconds for light in lights)),
         middle=average_times([light.middle for light in lights], [light.seconds for light in lights]),
     )
+
+
+def make_blank(canvas: Canvas) -> Stack:
+    """Return a stack of nothing."""
+    planes = _make_planes(canvas, 0)
+    planes["data"][:] = planes["variance"][:] = np.nan
+    planes["mask"][:] = np.uint8(Bit.NO_DATA)
+    return Stack(**planes, weights=np.empty(0), noise_factor=1.0, exposure=0.0, middle=None)
 
 
 def average_times(middles: Sequence[str | None], seconds: Sequence[float]) -> str | None:

@@ -32,7 +32,11 @@ OF_LIGHT = (
     "DATASUM",
     "BAYERPAT",
     "COLORTYP",
+    "XBAYROFF",
+    "YBAYROFF",
 )
+# Where the image lies on the chip, and in the pixels of the whole: not true of a larger canvas.
+OF_FRAME = ("CCDSEC", "DETSEC", "DATASEC", "XORGSUBF", "YORGSUBF", "LTV1", "LTV2")
 
 
 def describe_stack(
@@ -45,7 +49,8 @@ def describe_stack(
     header = reference.header.copy(strip=True)
     remove_sky_cards(header)
     keep_common_cards(header, [light.header for light in lights if light is not reference])
-    for keyword in OF_LIGHT:
+    same = canvas == Canvas(reference.shape)
+    for keyword in OF_LIGHT if same else OF_LIGHT + OF_FRAME:
         header.remove(keyword, ignore_missing=True, remove_all=True)
     header.extend(list_sky_cards(reference.header))
     move_origin(header, *canvas.origin)
@@ -62,13 +67,17 @@ def describe_stack(
         header["DATE-END"] = (max(ends).isoformat(timespec="milliseconds"), "end of the last light, UTC")
         header["MJD-AVG"] = (round(float(Time(stack.middle, scale="utc").mjd), 8), "[d] the same as DATE-AVG")
     header["STACKREF"] = ascii(reference.name.rsplit("/", 1)[-1])[1:-1]
-    for number, level in enumerate(levels, start=1):
-        name = f"SKYLEV{number}" if levels[1:] else "SKYLEVEL"
+    for name, level in zip(name_levels(levels), levels, strict=True):
         header[name] = (round(level, 4), "level of the sky, that of the reference")
     if levels[1:]:
         header["CTYPE3"] = ("RGB", "red, green and blue")
-    header["NOISFACT"] = (round(stack.noise_factor, 4), "error of a sum of many pixels: times that by UNCERT")
+    header["NOISFACT"] = (round(stack.noise_factor, 4), "times UNCERT: error of a sum of many pixels")
     return header
+
+
+def name_levels(levels: Sequence[float]) -> list[str]:
+    """Return the keywords of the level of the sky: one, or one for each colour."""
+    return [f"SKYLEV{number}" for number in range(1, len(levels) + 1)] if levels[1:] else ["SKYLEVEL"]
 
 
 def write_stack(
