@@ -1,8 +1,9 @@
-"""Bands of a stack: some rows of all lights resampled, clipped, and averaged into its planes."""
+"""Bands of a stack: some rows and columns of all lights resampled, clipped, and averaged into its planes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -18,33 +19,52 @@ PER_VALUE = 56  # bytes of one value of one light in a band, with all that is wo
 # star changed its flux by up to 0.2 % in stacks of 4 lights, and by 1.6 % in those of mosaics.
 LEAST_COVER = 0.9
 SAMPLE = 16  # each so many rows tell how much noise is shared
-MARGIN = 16  # rows around a band that clipping looks at
+MARGIN = 16  # pixels around a band that clipping looks at
+NARROW = 4 * MARGIN  # pixels: of narrower bands the margins would take more time than the bands
 
 Values = NDArray[np.float64]
+Box = tuple[slice, slice]  # rows, columns
 Mask = NDArray[np.bool_]
 
 
-def cut_bands(canvas: Canvas, number: int, memory: int) -> Iterator[slice]:
-    """Yield the rows of bands that a number of lights fill so many bytes with."""
+def cut_bands(canvas: Canvas, number: int, memory: int) -> Iterator[Box]:
+    """Yield rows and columns of bands that a number of lights fill so many bytes with.
+
+    They are as wide as the stack, unless so many lights leave hardly a row: then they are squares, of which no light
+    takes more than half a megabyte.
+    """
     height, width = canvas.shape
-    step = max(4 * MARGIN, memory // (number * width * PER_VALUE) - 2 * MARGIN)
-    for start in range(0, height, step):
-        yield slice(start, min(start + step, height))
+    rows, columns = memory // (number * width * PER_VALUE) - 2 * MARGIN, width
+    if rows < NARROW:
+        rows = columns = max(NARROW, isqrt(memory // (number * PER_VALUE)) - 2 * MARGIN)
+    for top in range(0, height, rows):
+        for left in range(0, width, columns):
+            yield slice(top, min(top + rows, height)), slice(left, min(left + columns, width))
 
 
-def resample_band(lights: Sequence[PlacedLight], canvas: Canvas, rows: slice) -> list[Resampled]:
-    """Return what each light shows of some rows of a stack."""
-    away = -np.array(canvas.origin, np.float64)
+def widen(box: Box, canvas: Canvas) -> tuple[Box, Box]:
+    """Return a band with the margin that clipping looks at, and where in that it lies."""
+    wide = [
+        slice(max(part.start - MARGIN, 0), min(part.stop + MARGIN, length))
+        for part, length in zip(box, canvas.shape, strict=True)
+    ]
+    inner = [slice(part.start - out.start, part.stop - out.start) for part, out in zip(box, wide, strict=True)]
+    return (wide[0], wide[1]), (inner[0], inner[1])
+
+
+def resample_band(lights: Sequence[PlacedLight], canvas: Canvas, box: Box) -> list[Resampled]:
+    """Return what each light shows of some rows and columns of a stack."""
+    rows, columns = box
+    away = -np.array([canvas.origin[0] + columns.start, canvas.origin[1]], np.float64)
+    width = columns.stop - columns.start
     return [
-        resample_rows(
-            light.read, light.shape, light.transform.move(away), rows, canvas.shape[1], light.level, light.scale
-        )
+        resample_rows(light.read, light.shape, light.transform.move(away), rows, width, light.level, light.scale)
         for light in lights
     ]
 
 
-def reject(band: list[Resampled], lights: Sequence[PlacedLight], sigma: float | None, inner: slice) -> Mask:
-    """Return what is rejected of the inner rows of a band, shape (lights, rows, columns)."""
+def reject(band: list[Resampled], lights: Sequence[PlacedLight], sigma: float | None, inner: Box) -> Mask:
+    """Return what is rejected of the inner part of a band, shape (lights, rows, columns)."""
     if sigma is None or len(band) < 2:
         return np.zeros((len(band), *band[0].data[inner].shape), bool)
     values, variances, levels = (np.empty((len(band), *band[0].data.shape), np.float32) for _ in range(3))
@@ -55,7 +75,7 @@ def reject(band: list[Resampled], lights: Sequence[PlacedLight], sigma: float | 
         np.multiply(each.squares, np.float32(light.spread), out=levels[n])
     sides = [light.transform.area**0.5 for light in lights]
     widths = [light.fwhm and light.fwhm * side for light, side in zip(lights, sides, strict=True)]
-    return find_hits(values, variances, levels, sigma, widths, max(sides))[:, inner]
+    return find_hits(values, variances, levels, sigma, widths, max(sides))[:, *inner]
 
 
 def combine(
@@ -63,11 +83,11 @@ def combine(
     hits: Mask,
     lights: Sequence[PlacedLight],
     shares: Values,
-    inner: slice,
+    inner: Box,
     out: dict[str, NDArray[Any]],
     first: int,
 ) -> Values:
-    """Average the inner rows of a band into planes; return the variance over that of independent pixels of some."""
+    """Average the inner part of a band into planes; return the variance over that of independent pixels of some."""
     shape = out["data"].shape
     total, sums, spread, alone = (np.zeros(shape) for _ in range(4))
     for each, hit, light, share in zip(band, hits, lights, shares, strict=True):
@@ -99,7 +119,7 @@ def _fill(
     band: list[Resampled],
     hits: Mask,
     shares: Values,
-    inner: slice,
+    inner: Box,
     out: dict[str, NDArray[Any]],
     empty: tuple[NDArray[np.int_], ...],
 ) -> None:
@@ -121,4 +141,5 @@ def _fill(
 
 def average_factor(ratios: Values) -> float:
     """Return by how much the noise of many pixels exceeds that of independent ones."""
-    return float(np.sqrt(1 / np.mean(1 / ratios))) if len(ratios) else 1.0
+    # in one order, however a stack was cut into bands
+    return float(np.sqrt(1 / np.mean(1 / np.sort(ratios)))) if len(ratios) else 1.0

@@ -12,7 +12,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from darkroom.history import LEFT_OUT, NO_STACK, add_sentence, list_sentences, read_reason
-from darkroom.prepared_images import prepare_image
+from darkroom.prepared_images import PreparedImage, prepare_image
 from darkroom.problems import JobProblem
 from darkroom.product_files import read_product
 from darkroom.products import write_product
@@ -101,7 +101,7 @@ def _stack_colours(
     skies: dict[str, list[StarList]] = {colour: [] for colour in COLOURS}
     of_lights: dict[str, list[StarList]] = {colour: [] for colour in COLOURS}
     for light, frame, mosaic in zip(lights, frames, mosaics, strict=True):
-        image = _read_raw(light, frame)
+        image = _prepare_raw(light, frame)[:]
         for colour in COLOURS:
             calibrated = light.find_stars(colour)
             of_lights[colour].append(calibrated)
@@ -116,12 +116,13 @@ def _stack_colours(
 
 def _place(light: LightFile, frame: str, row: Any) -> PlacedLight:
     """Return a raw frame as it is stacked: where its light lies, on the scale of the stack."""
-    image = _read_raw(light, frame)
+    prepared = _prepare_raw(light, frame)
+    image = prepared[:]
     stars = list_colour_stars(image, None, None, light.mosaic) if light.mosaic else list_stars(image)
     gain = _find_gain(light)
     noise = _tell_noise(stars, float(row["noise"]) / gain)
     return PlacedLight(
-        _make_reader(light, frame, noise),
+        _make_reader(prepared, noise),
         light.shape,
         Transform(np.array(row["matrix"], float), np.array(row["shift"], float)),
         stars.level,
@@ -143,14 +144,17 @@ def _tell_noise(raw: StarList, of_light: float) -> float:
     return raw.noise if raw.noise > 0 else of_light
 
 
-def _read_raw(light: LightFile, frame: str) -> Image:
+def _prepare_raw(light: LightFile, frame: str) -> PreparedImage:
+    """Return a raw frame, trimmed; its pixels are not held in memory, but read again when they are asked for."""
     overscan = light.recipe["settings"]["overscan"]
     raw = read_planned(frame, light.recipe["frames"][0])
-    return prepare_image(raw, overscan and overscan | {"section": None})[:]
+    prepared = prepare_image(raw, overscan and overscan | {"section": None})
+    raw.release()
+    return prepared
 
 
-def _make_reader(light: LightFile, frame: str, noise: float) -> Read:
+def _make_reader(prepared: PreparedImage, noise: float) -> Read:
     def read(rows: slice, columns: slice) -> tuple[Image, float, None]:
-        return _read_raw(light, frame)[rows, columns], noise**2, None
+        return prepared[rows, columns], noise**2, None
 
     return read

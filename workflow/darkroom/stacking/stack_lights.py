@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkroom.quality import Bit
-from darkroom.stacking.bands import MARGIN, average_factor, combine, cut_bands, reject, resample_band
+from darkroom.stacking.bands import average_factor, combine, cut_bands, reject, resample_band, widen
 from darkroom.stacking.placed_lights import Canvas, PlacedLight, choose_canvas
 
 __all__ = ["Canvas", "PlacedLight", "Stack", "average_times", "choose_canvas", "make_blank", "stack_lights"]
@@ -96,13 +96,12 @@ def stack_lights(
     shares /= shares.sum()
     planes = _make_planes(canvas, len(lights))
     factors = []
-    for rows in cut_bands(canvas, len(lights), memory):
-        wide = slice(max(rows.start - MARGIN, 0), min(rows.stop + MARGIN, canvas.shape[0]))
-        inner = slice(rows.start - wide.start, rows.stop - wide.start)
+    for box in cut_bands(canvas, len(lights), memory):
+        wide, inner = widen(box, canvas)
         band = resample_band(lights, canvas, wide)
         hits = reject(band, lights, sigma, inner)
-        own = {name: plane[rows] for name, plane in planes.items()}
-        factors.append(combine(band, hits, lights, shares, inner, own, rows.start))
+        own = {name: plane[box] for name, plane in planes.items()}
+        factors.append(combine(band, hits, lights, shares, inner, own, box[0].start))
     return Stack(
         **planes,
         weights=shares,
