@@ -50,7 +50,7 @@ def write_stars(
     mosaic: str = "",
     cards: Callable[[int], Mapping[str, Any]] = lambda number: {},
     change: Change = lambda number, counts: counts,
-    seconds: Callable[[int], float] = lambda number: 60.0,
+    name: str = "light",
 ) -> None:
     """Write biases and lights of a field below ``folder``/raw; ``cards`` and ``change`` tell what is odd in each."""
     camera = {"EGAIN": GAIN, "RDNOISE": READ_NOISE} | ({"BAYERPAT": mosaic, "XBAYROFF": 0} if mosaic else {})
@@ -63,7 +63,7 @@ def write_stars(
     for n, pointing in enumerate(pointings):
         counts = change(n, take_counts(field, pointing, n, mosaic))
         when = (BEGIN + timedelta(minutes=5 * n)).isoformat()
-        path = write_raw(folder / "raw" / f"light{n}.fits", "light", seconds(n), counts, when, **camera)
+        path = write_raw(folder / "raw" / f"{name}{n}.fits", "light", 60.0, counts, when, **camera)
         with fits.open(path, mode="update") as hdus:
             hdus[0].header.update({"OBJECT": "M67", "FILTER": "V"} | dict(cards(n)))
 

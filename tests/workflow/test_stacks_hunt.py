@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 
 from darkroom.history import NO_STACK, read_reason
-from tests.fields import sum_aperture
+from darkroom.previews import share
+from darkroom.problems import JobProblem
+from darkroom.product_files import read_product
+from tests.fields import Field, Pointing, scatter_stars, sum_aperture
 from tests.workflow.small_stacks import (
     BIAS,
     EMPTY,
     FIELD,
     GAIN,
     POINTINGS,
+    READ_NOISE,
     SENSITIVITY,
     SHAPE,
     make_raw,
@@ -137,3 +141,19 @@ def test_a_canvas_for_the_whole_has_no_place_on_the_chip(tmp_path):
     write_stars(tmp_path, POINTINGS, cards=lambda n: {"LTV1": -10.0, "CCDSEC": "[1:176,1:160]"})
     header, _, _ = read_stack(make_stacks(tmp_path, stacks={"canvas": "whole"}))
     assert not {"LTV1", "CCDSEC", "XORGSUBF", "YORGSUBF"} & set(header)
+
+
+def test_many_fields_of_no_name_are_told_in_a_short_line(tmp_path):
+    """Their reasons made a line of 200 letters for each of a hundred lights; the table tells each its own."""
+    for number in range(6):
+        field = Field(scatter_stars(60, SHAPE, 100 + number, least=5e3), SHAPE, GAIN, READ_NOISE, bad_part=0.0)
+        write_stars(tmp_path, [Pointing()], field, name=f"field{number}_", cards=lambda n: {"OBJECT": ""})
+    stack = make_stacks(tmp_path)
+    header, planes, reasons = read_stack(stack)
+    assert not planes
+    assert read_reason(header, NO_STACK).endswith("; and 2 more of 6 lights")
+    assert len(read_reason(header, NO_STACK)) < 800
+    assert [reason == "no stack" for reason in reasons.values()].count(True) == 1  # the reference
+    assert all("not registered" in reason for reason in reasons.values() if reason != "no stack")
+    with pytest.raises(JobProblem, match="no stack to be shown"):
+        share(read_product(str(stack)), "zscale")

@@ -8,11 +8,12 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from darkroom.history import NOT_SOLVED, read_reason
+from darkroom.history import NO_STACK, NOT_SOLVED, read_reason
 from darkroom.mosaics import SIDE
 from darkroom.pictures import join_pictures, scale_picture
 from darkroom.pixel_statistics import describe_pixels
 from darkroom.prepared_images import prepare_image
+from darkroom.problems import JobProblem
 from darkroom.product_files import Product
 from darkroom.raw_images import RawImage
 from darkroom.sky_measures import find_green, measure_light
@@ -82,7 +83,15 @@ def compare_bias(product: Product, raw: RawImage, recipe: dict[str, Any]) -> tup
 
 
 def share(product: Product, how: str) -> Levels:
-    """Return a light or master as a picture of all its pixels; a colour mosaic of all its cells of 2 x 2."""
+    """Return a light or master as a picture of all its pixels; a colour mosaic of all its cells of 2 x 2.
+
+    Raises
+    ------
+    JobProblem
+        If it is a file that tells why there is no stack.
+    """
+    if why := read_reason(product.header, NO_STACK):
+        raise JobProblem(f"there is no stack to be shown ({why})")
     image, _ = shrink_colours(product.data, max(product.data.shape), product.mosaic)
     return stretch_image(image, find_stretch(image, how))
 

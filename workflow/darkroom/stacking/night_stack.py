@@ -21,6 +21,8 @@ from darkroom.stacking.stack_products import describe_stack, tabulate_lights, wr
 from darkroom.stacking.star_lists import StarList
 from darkroom.stacking.transforms import Transform
 
+TOLD = 3  # lights of many whose reasons make no stack, in the line that says so; the table tells all
+
 Lights = dict[str, tuple[LightFile, StarList]]
 
 
@@ -39,12 +41,12 @@ def make_stack(paths: Sequence[str], recipe: dict[str, Any], output: str) -> lis
     lights = {file.name: (file, file.find_stars()) for file in files}
     try:
         selection = _select(lights, settings)
-        if len(selection.used) < 2:
-            raise JobProblem("; ".join(f"{_short(name)} {why}" for name, why in selection.left_out.items()))
     except JobProblem as problem:
-        reason = str(problem)
-        write_no_stack(output, reason, recipe, tabulate_lights(lights, None, {}, dict.fromkeys(lights, "no stack")))
-        return [f"{NO_STACK}{reason}"]
+        return _tell_no_stack(str(problem), {}, lights, recipe, output)
+    if len(selection.used) < 2:
+        told = [f"{_short(name)} {why}" for name, why in selection.left_out.items()]
+        more = f"; and {len(told) - TOLD} more of {len(lights)} lights" if told[TOLD:] else ""
+        return _tell_no_stack("; ".join(told[:TOLD]) + more, selection.left_out, lights, recipe, output)
     stack, canvas, levels = _stack(lights, selection, settings)
     used = [lights[name][0] for name in selection.used]
     header = describe_stack(used, lights[selection.reference][0], stack, canvas, levels)
@@ -54,6 +56,15 @@ def make_stack(paths: Sequence[str], recipe: dict[str, Any], output: str) -> lis
     weights = dict(zip(selection.used, map(float, stack.weights), strict=True))
     write_stack(output, stack, header, recipe, tabulate_lights(lights, selection, weights, selection.left_out))
     return said
+
+
+def _tell_no_stack(
+    reason: str, left_out: dict[str, str], lights: Lights, recipe: dict[str, Any], output: str
+) -> list[str]:
+    """Write why there is no stack; return the line that says so."""
+    reasons = dict.fromkeys(lights, "no stack") | left_out
+    write_no_stack(output, reason, recipe, tabulate_lights(lights, None, {}, reasons))
+    return [f"{NO_STACK}{reason}"]
 
 
 def _select(lights: Lights, settings: dict[str, Any]) -> Selection:
