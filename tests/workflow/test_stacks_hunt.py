@@ -9,6 +9,7 @@ from darkroom.history import NO_STACK, read_reason
 from darkroom.previews import share
 from darkroom.problems import JobProblem
 from darkroom.product_files import read_product
+from darkroom.stacking.star_lists import list_stars
 from tests.fields import Field, Pointing, scatter_stars, sum_aperture
 from tests.workflow.small_stacks import (
     BIAS,
@@ -157,3 +158,19 @@ def test_many_fields_of_no_name_are_told_in_a_short_line(tmp_path):
     assert all("not registered" in reason for reason in reasons.values() if reason != "no stack")
     with pytest.raises(JobProblem, match="no stack to be shown"):
         share(read_product(str(stack)), "zscale")
+
+
+def test_noise_below_an_integer_makes_no_light_outweigh_others():
+    """Four like lights of 0.25 ADU, of which a bias of fractions is taken off, had weights of 0.04 to 0.8."""
+    expected = FIELD.expect(replace(POINTINGS[0], sky=20.0)) / 20
+    pattern = np.random.default_rng(9).choice([0, 0.0005, 0.5], SHAPE, p=[0.5, 0.49, 0.01])
+    noises = []
+    for number in range(4):
+        rng = np.random.default_rng(number)
+        image = np.rint(expected + rng.normal(0, 0.25, SHAPE)) - pattern
+        bars = np.sqrt(expected / 20 + 0.1**2 + 1 / 12)
+        noises.append(list_stars(image.astype(np.float32), bars.astype(np.float32)).noise)
+    truth = np.sqrt(0.25**2 + 1 / 12)
+    assert min(noises) > 0.6 * truth
+    assert max(noises) < 1.2 * truth
+    assert max(noises) < 1.1 * min(noises)

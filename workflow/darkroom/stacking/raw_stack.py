@@ -140,8 +140,8 @@ def _find_gain(light: LightFile) -> float:
 
 
 def _tell_noise(raw: StarList, of_light: float) -> float:
-    """Return the noise of a raw frame's sky; where most of its pixels are one integer, that of the light, in ADU."""
-    return raw.noise if raw.noise > 0 else of_light
+    """Return the noise of a raw frame's sky, no less than the light has, in ADU: integers alone may show none."""
+    return float(np.fmax(raw.noise, of_light))
 
 
 def _prepare_raw(light: LightFile, frame: str) -> PreparedImage:
