@@ -110,6 +110,12 @@ def test_no_two_stacks_are_called_alike(kinds, names):
     assert name_stacks(make_small(*stacks)) == names
 
 
+def test_stacks_of_two_cameras_are_called_by_their_setups():
+    """Their files have one name."""
+    stacks = [replace(make_stack("a"), setup=setup, path=f"n/{setup}/stacks/M13.fits") for setup in ("ccd", "cmos")]
+    assert name_stacks(make_small(*stacks)) == ["M13, V, 60 s (ccd)", "M13, V, 60 s (cmos)"]
+
+
 def test_light_left_out_has_it_said_in_its_row():
     night = make_small(make_stack(*"abc"), make_stack(problem="blank", name="M5"), make_stack(*"bcd", name="M3"))
     texts = [[one["text"] for one in remarks] for remarks in list_remarks(night)]

@@ -52,12 +52,15 @@ class Part:
 
 
 def name_stacks(night: Night) -> list[str]:
-    """Return what each stack is called: object, filter and exposure, and its file where two would be called alike."""
+    """Return what each stack is called: object, filter and exposure; its file where two would be called alike, and its
+    setup where two cameras have files of one name.
+    """
     names = [", ".join(filter(None, _list_kind(stack))) or _take_file(stack.path) for stack in night.stacks]
-    often = Counter(names)
+    files = [_take_file(stack.path) for stack in night.stacks]
+    often, twice = Counter(names), Counter(zip(names, files, strict=True))
     return [
-        f"{name} ({_take_file(stack.path)})" if often[name] > 1 else name
-        for name, stack in zip(names, night.stacks, strict=True)
+        name if often[name] == 1 else f"{name} ({file if twice[name, file] == 1 else shorten(stack.setup)})"
+        for name, file, stack in zip(names, files, night.stacks, strict=True)
     ]
 
 
