@@ -26,9 +26,8 @@ PACKAGES = "Debian: apt-get install astrometry.net astrometry-data-tycho2"
 FOLDERS = ("/usr/share/astrometry", "/usr/local/astrometry/data", "/opt/homebrew/share/astrometry")
 CONFIGURATIONS = ("/etc/astrometry.cfg", "/usr/local/astrometry/etc/astrometry.cfg")
 DATABASES = ("/usr/share/astap/data", "/opt/astap", "/usr/local/opt/astap")  # where ASTAP's are
-_DATABASE = re.compile(
-    r"([a-z]\d{2})_\d{4}\.(?:1476|290|001)", re.IGNORECASE
-)  # as in d05_0101.1476: of one of many areas
+# As in d05_0101.1476: of one of many areas.
+_DATABASE = re.compile(r"([a-z]\d{2})_\d{4}\.(?:1476|290|001)", re.IGNORECASE)
 
 
 class SolverProblem(Exception):

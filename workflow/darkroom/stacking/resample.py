@@ -3,10 +3,9 @@
 This is drizzling (Fruchter & Hook 2002, PASP 114, 144) with pixels of full size. Tried on simulated stars (rotated by
 3 degrees, FWHM of 2 to 4.7 pixels) it keeps fluxes (1e-6) and places (0.006 pixels in the mean; 0.03 at FWHM 2.4, of
 one light), spreads a bad pixel over those that it touches and no farther, puts no rings around hits, and tells what
-becomes of the variance. Splines of order 3
-keep stars sharper (0.2 % of a peak lost at FWHM 3, against 9 %) and noise less smooth, but put rings of -12 % around
-each hit, reach over 49 pixels, and know of no bad ones; the exact method of reproject gives the same image in thirty
-times the time.
+becomes of the variance. Splines of order 3 keep stars sharper (0.2 % of a peak lost at FWHM 3, against 9 %) and noise
+less smooth, but put rings of -12 % around each hit, reach over 49 pixels, and know of no bad ones; the exact method of
+reproject gives the same image in thirty times the time.
 
 Neighbouring pixels share noise afterwards. A pixel's variance is right for this pixel; that of a sum of many is larger
 than independent ones would have it, by up to 1.5 squared for a single light (Fruchter & Hook, section 7).
@@ -24,9 +23,8 @@ from numpy.typing import NDArray
 from darkroom.quality import Bit
 from darkroom.stacking.transforms import Transform
 
-AROUND = (
-    3  # pixels that are read beyond what a band covers, and drizzled beyond it: at its own edges drizzle drops some
-)
+# Pixels that are read beyond what a band covers, and drizzled beyond it: at its own edges drizzle drops some.
+AROUND = 3
 # What a flagged pixel that still has a value weighs: nothing beside a good one, all where there is none.
 FALLBACK = 1e-6
 SHOWN = int(Bit.INTERPOLATED | Bit.SATURATED)
@@ -77,6 +75,8 @@ def resample_rows(
         From the light to the stack.
     rows, columns : slice, int
         Rows of the stack that are asked for, and how many columns it has.
+    level, factor : float
+        What is taken off the light, in its own unit, and what the rest is multiplied by.
     """
     height = rows.stop - rows.start
     box = _find_box(shape, transform, rows, columns)
