@@ -11,8 +11,9 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import fit_wcs_from_points
 
 from darkroom.cards import shift_coordinates
+from darkroom.sky_cards import remove_sky_cards
 from darkroom.solving.solution_check import check_solution
-from darkroom.solving.wcs_cards import remove_sky_cards, write_sky_cards
+from darkroom.solving.wcs_cards import write_sky_cards
 from darkroom.solving.wcs_fit import fit_sky
 from tests.solver.fields import Camera
 

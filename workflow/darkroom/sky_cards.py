@@ -1,6 +1,7 @@
-"""Sky cards: what a header says of where its pixels lie on the sky, checked before WCSLIB gets it.
+"""Sky cards: what a header says of where its pixels lie on the sky; read, listed, removed.
 
-Headers are as astrometry programs and observers leave them. What is needed is copied out of them, number by number.
+Headers are as astrometry programs and observers leave them. What WCSLIB gets is copied out of them and checked, number
+by number.
 """
 
 from __future__ import annotations
@@ -19,6 +20,23 @@ _NUMBERS = re.compile(
     r"|LONPOLE|LATPOLE|EQUINOX|[AB]_[0-9]_[0-9]"
 )
 HIGHEST_ORDER = 9  # of SIP
+# One coordinate system, with or without the letter of another version of it.
+_OF_VERSION = re.compile(
+    r"(?:WCSAXES|WCSNAME|RADESYS|EQUINOX|LONPOLE|LATPOLE|MJDREF|SPECSYS|VELREF"
+    r"|(?:CTYPE|CRVAL|CRPIX|CDELT|CUNIT|CRDER|CSYER|CNAME)[12]"
+    r"|(?:CD|PC|PV|PS)[12]_\d{1,2})([A-Z]?)"
+)
+# Old, IRAF's, of SIP and of the Digitized Sky Survey: all of the first version.
+_OF_FIRST = re.compile(
+    r"CROTA[12]|RADECSYS|EPOCH|(?:CD|PC)00[12]00[12]|(?:A|B|AP|BP)_(?:ORDER|DMAX|\d_\d)|WAT[0-3]_\d{3}|WCSDIM"
+    r"|AMD[XY]\d{1,2}|PPO[1-6]|PLT(?:RA[HMS]|DEC[DMS]|DECSN|SCALE)|[XY]PIXELSZ|CNPIX[12]"
+)
+_SOLVER_CARDS = (
+    "SOLVED", "SOLVER", "SOLVREF", "SOLVNUM", "SOLVALL", "SOLVEXP", "SOLVRMS", "SOLVPIX", "SOLVSCAL", "SOLVROT",
+    "SOLVFLIP", "SOLVRA", "SOLVDEC", "SOLVSIZX", "SOLVSIZY",
+)  # fmt: skip
+_CELESTIAL = re.compile(r"(RA--|DEC-|[GEHS]L(ON|AT)|..L[NT])", re.IGNORECASE)
+_COMMENTARY = ("COMMENT", "HISTORY", "")
 
 Cards = tuple[tuple[str, Any], ...]
 
@@ -54,6 +72,39 @@ def read_sky_cards(header: fits.Header) -> Cards | None:
     if not {"CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2"} <= cards.keys():
         return None
     return tuple(sorted(cards.items()))
+
+
+def remove_sky_cards(header: fits.Header) -> None:
+    """Remove what tells where pixels lie on the sky, in all ways that are known, and what was told of a solution.
+
+    Other versions (CTYPE1A) go if they are celestial too; those that count the pixels of a chip stay true.
+    """
+    kept = {version for version in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if not _is_celestial(header, version)}
+    for keyword in list(dict.fromkeys(header)):
+        parts = _OF_VERSION.fullmatch(keyword)
+        gone = (parts is not None and parts[1] not in kept) or _OF_FIRST.fullmatch(keyword) or keyword in _SOLVER_CARDS
+        if gone and keyword not in _COMMENTARY:
+            header.remove(keyword, ignore_missing=True, remove_all=True)
+
+
+def list_sky_cards(header: fits.Header) -> list[fits.Card]:
+    """Return the cards of a header that tell where pixels lie on the sky, and how that is known."""
+    return [card for card in header.cards if card.keyword not in _COMMENTARY and _is_sky_card(card.keyword)]
+
+
+def _is_sky_card(keyword: str) -> bool:
+    return bool(_OF_VERSION.fullmatch(keyword) or _OF_FIRST.fullmatch(keyword) or keyword in _SOLVER_CARDS)
+
+
+def _is_celestial(header: fits.Header, version: str) -> bool:
+    """Return whether a version of the coordinates is of the sky, or of nothing that can be told."""
+    types = []
+    for axis in (1, 2):
+        try:
+            types.append(header.get(f"CTYPE{axis}{version}"))
+        except (fits.VerifyError, ValueError):
+            types.append(None)
+    return not all(isinstance(each, str) and not _CELESTIAL.match(each) for each in types)
 
 
 def _read(header: fits.Header, keyword: str) -> Any:

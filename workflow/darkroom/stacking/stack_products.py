@@ -13,7 +13,7 @@ from astropy.time import Time
 from darkroom.cards import keep_common_cards, move_origin
 from darkroom.history import NO_STACK, add_sentence
 from darkroom.products import write_product
-from darkroom.solving.wcs_cards import list_sky_cards, remove_sky_cards
+from darkroom.sky_cards import list_sky_cards, remove_sky_cards
 from darkroom.stacking.light_files import LightFile
 from darkroom.stacking.selection import Selection
 from darkroom.stacking.stack_lights import Canvas, Stack
