@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Stacks:
+class StackCounts:
     """How many stacks are made and not made, and how many lights were left out of those made."""
 
     made: int
@@ -89,13 +89,13 @@ def _say_lights(night: Night, odd: int) -> str:
     return f"{text} {odd} of those made {look}."
 
 
-def _count_stacks(night: Night) -> Stacks:
+def _count_stacks(night: Night) -> StackCounts:
     made = [stack for stack in night.stacks if not stack.problem]
     left_out = {light.path for stack in made for light in stack.lights if not light.used}
-    return Stacks(len(made), len(night.stacks) - len(made), len(left_out))
+    return StackCounts(len(made), len(night.stacks) - len(made), len(left_out))
 
 
-def _say_stacks(stacks: Stacks) -> list[str]:
+def _say_stacks(stacks: StackCounts) -> list[str]:
     made, lost, left_out = stacks.made, stacks.lost, stacks.left_out
     every = made + lost
     if not every:
@@ -115,7 +115,7 @@ def _say_stacks(stacks: Stacks) -> list[str]:
     return [f"{text}; {count(left_out, 'light was', 'lights were')} left out of {'it' if made == 1 else 'them'}."]
 
 
-def _tell_stacks(stacks: Stacks) -> list[Row]:
+def _tell_stacks(stacks: StackCounts) -> list[Row]:
     """Return the tiles of stacks; none where there are none."""
     if not stacks.made + stacks.lost:
         return []
