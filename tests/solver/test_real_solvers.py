@@ -9,7 +9,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from darkroom.dialects import list_sky_cards, recognise_dialect
+from darkroom.dialects import list_hint_cards, recognise_dialect
 from darkroom.solving.child_programs import run_child
 from darkroom.solving.field_stars import find_field_stars
 from darkroom.solving.solve_light import UnsolvedLight, solve_light
@@ -21,7 +21,7 @@ from tests.solver.fields import Camera, draw_field, make_heights
 from tests.solver.install import find_obstacle, find_obstacle_to_astap
 
 pytestmark = [pytest.mark.extra, pytest.mark.skipif(bool(find_obstacle()), reason=find_obstacle())]
-CARDS = list_sky_cards("generic", {"cards": {}})
+CARDS = list_hint_cards("generic", {"cards": {}})
 CAMERAS = {
     "as it is": Camera(),
     "mirrored": Camera(ra=200, dec=-40, angle=250, mirrored=True),
@@ -156,7 +156,7 @@ def test_astap_without_a_database(tmp_path):
 
 def name_cards(header):
     """What the dialect of a header calls the cards of the sky."""
-    return list_sky_cards(recognise_dialect(header, {"cards": {}})[0], {"cards": {}})
+    return list_hint_cards(recognise_dialect(header, {"cards": {}})[0], {"cards": {}})
 
 
 def read_real(name, extension):

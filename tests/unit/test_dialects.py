@@ -4,7 +4,7 @@ import pytest
 import yaml
 from astropy.io import fits
 
-from darkroom.dialects import DIALECTS, list_sky_cards, read_dialects
+from darkroom.dialects import DIALECTS, list_hint_cards, read_dialects
 from darkroom.headers import describe_header
 from darkroom.patterns import match_name, match_word
 from darkroom.values import read_card_name
@@ -227,20 +227,20 @@ def test_frames_are_not_asked_for_what_only_solving_needs(name):
 
 def test_sky_cards_of_the_settings_come_first():
     own = {"focal_length": ["TELFOCAL"], "pixel_size": ["CHIPPIX"]}
-    cards = list_sky_cards("generic", {"cards": own})
+    cards = list_hint_cards("generic", {"cards": own})
     assert cards["focal_length"][:2] == ["TELFOCAL", "FOCALLEN"]
     assert cards["pixel_size"][:2] == ["CHIPPIX", "XPIXSZ"]
-    assert cards["position"] == list_sky_cards("generic", {"cards": {}})["position"]
+    assert cards["position"] == list_hint_cards("generic", {"cards": {}})["position"]
     assert "CCDSUM#1" in cards["binning_x"]
-    assert list_sky_cards("eso", {"cards": {}})["focal_length"] == []
+    assert list_hint_cards("eso", {"cards": {}})["focal_length"] == []
 
 
 def test_right_ascensions_go_with_their_declinations():
-    pairs = list_sky_cards("generic", {"cards": {}})["position"]
+    pairs = list_hint_cards("generic", {"cards": {}})["position"]
     assert pairs[:3] == [["OBJCTRA", "OBJCTDEC"], ["RA", "DEC"], ["RA-MNT", "DEC-MNT"]]
     both = {"right_ascension": ["MYRA"], "declination": ["MYDEC"]}
-    assert list_sky_cards("generic", {"cards": both})["position"] == [["MYRA", "MYDEC"], *pairs]
-    one = list_sky_cards("generic", {"cards": {"right_ascension": ["MYRA"]}})["position"]
+    assert list_hint_cards("generic", {"cards": both})["position"] == [["MYRA", "MYDEC"], *pairs]
+    one = list_hint_cards("generic", {"cards": {"right_ascension": ["MYRA"]}})["position"]
     assert one == [*(["MYRA", declination] for _, declination in pairs), *pairs]
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from darkroom.dialects import list_sky_cards
+from darkroom.dialects import list_hint_cards
 from darkroom.solving.hints import list_attempts, list_hint_problems, read_hints
 from darkroom.solving.places import read_declination, read_right_ascension
 from tests.unit.test_wcs_cards import PLAIN, solve, write_sky_cards
 
-CARDS = list_sky_cards("generic", {"cards": {}})
+CARDS = list_hint_cards("generic", {"cards": {}})
 SHAPE = (900, 1200)
 
 
@@ -178,14 +178,14 @@ def test_what_headers_tell_is_given_up_one_by_one():
 
 def test_cards_of_the_settings_come_first():
     header = fits.Header({"MYSCALE": 3.0, "SECPIX": 9.0})
-    cards = list_sky_cards("generic", {"cards": {"pixel_scale": ["MYSCALE"]}})
+    cards = list_hint_cards("generic", {"cards": {"pixel_scale": ["MYSCALE"]}})
     low, high = read_hints(header, SHAPE, {}, cards).scale
     assert low < 3 < high < 9
     assert np.isfinite([low, high]).all()
 
 
 def test_one_card_of_a_place_may_be_named():
-    cards = list_sky_cards("generic", {"cards": {"right_ascension": ["MYRA"]}})
+    cards = list_hint_cards("generic", {"cards": {"right_ascension": ["MYRA"]}})
     header = fits.Header({"MYRA": 85.0, "DEC": 1.5, "OBJCTRA": "01 00 00"})
     assert read_hints(header, SHAPE, {}, cards).position == (85.0, 1.5)
 
@@ -195,4 +195,4 @@ def test_focal_length_of_the_telescope_alone_tells_no_scale():
     header = fits.Header()
     header["HIERARCH ESO DET CHIP1 PSZX"] = (15.0, "Size of pixel in X")
     header["HIERARCH ESO TEL FOCU LEN"] = (38.501, "Focal length (m)")
-    assert read_hints(header, SHAPE, {}, list_sky_cards("eso", {"cards": {}})).scale is None
+    assert read_hints(header, SHAPE, {}, list_hint_cards("eso", {"cards": {}})).scale is None

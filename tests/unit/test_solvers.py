@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from darkroom.dialects import list_sky_cards
+from darkroom.dialects import list_hint_cards
 from darkroom.settings import fill_defaults, read_schema
 from darkroom.solving import tools
 from darkroom.solving.found_fields import read_solution
@@ -23,7 +23,7 @@ from tests.solver.fields import Camera, draw_field, make_heights
 from tests.solver.record import WCS_CARDS, read_catalogue
 
 CAMERA = Camera()
-CARDS = list_sky_cards("generic", {"cards": {}})
+CARDS = list_hint_cards("generic", {"cards": {}})
 WIDE = {"scale": [5.0, 7.0]}
 
 START = """

@@ -53,7 +53,7 @@ def list_cards(dialect: dict[str, Any], settings: dict[str, Any]) -> dict[str, l
     return {concept: own.get(concept, []) + names for concept, names in dialect["cards"].items()}
 
 
-def list_sky_cards(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+def list_hint_cards(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Return the cards that may hold where a light points and how large its pixels are, those of the settings first.
 
     Plain, for a recipe: concept to cards, and ``position`` as pairs of cards, a right ascension and its declination.

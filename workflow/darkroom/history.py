@@ -8,6 +8,7 @@ from darkroom.texts import make_printable
 
 LINE = 72  # characters of a card
 LEFT_OUT, NOT_SOLVED, NO_STACK = "left out ", "not solved: ", "no stack: "
+ADVICE = "; what might help: "  # between the reason why a light is not solved and what to do about it
 BEGINNINGS = (LEFT_OUT, NOT_SOLVED, NO_STACK, "settings ", "raw card: ")  # of sentences
 
 

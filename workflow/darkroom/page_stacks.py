@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from darkroom.chart_words import shorten
+from darkroom.history import ADVICE
 from darkroom.page_pictures import embed_picture, link_file
 from darkroom.page_words import count, is_number, write_duration, write_number, write_time, write_unit
 from darkroom.report_model import LightShown, Night, Problem, StackedLight, StackShown
@@ -22,7 +23,6 @@ NAMED = 6  # names in a sentence
 SHORT = 60  # letters of each
 GROUPS = 4  # reasons that problems tell one by one
 LONGEST = 300  # letters of a reason
-ADVICE = "; what might help: "  # between a reason and its remedy, as solvers' words have them
 # The measured columns of a stack's table: figure, title, unit, factor, digits.
 COLUMNS = [
     ("weight", "Weight", "%", 100, 3),
@@ -31,11 +31,11 @@ COLUMNS = [
     ("fwhm", "FWHM", "px", 1, 3),
     ("stars", "Stars", "", 1, 6),
 ]
-NOT_MADE = (
+HELP_NOT_MADE = (
     "look at its lights: those that are blank, clouded or out of focus show too few stars to be laid on each other; "
     "longer exposures show more"
 )
-NOT_SOLVED = (
+HELP_NOT_SOLVED = (
     "see that the solver and its star indexes are there, and tell about where the frames point and how large their "
     "pixels are on the sky; the lights are good all the same"
 )
@@ -113,8 +113,8 @@ def list_star_problems(night: Night) -> list[Problem]:
     stacks = [(name, stack.problem) for name, stack in zip(names, night.stacks, strict=True) if stack.problem]
     unsolved = [(light.raw, light.unsolved) for light in night.made if light.unsolved]
     return [
-        *_group_problems(stacks, ("The stack of {} was not made", "stacks were not made"), NOT_MADE),
-        *_group_problems(unsolved, ("{} has no plate solution", "lights have no plate solution"), NOT_SOLVED),
+        *_group_problems(stacks, ("The stack of {} was not made", "stacks were not made"), HELP_NOT_MADE),
+        *_group_problems(unsolved, ("{} has no plate solution", "lights have no plate solution"), HELP_NOT_SOLVED),
     ]
 
 

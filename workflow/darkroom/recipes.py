@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from darkroom.certificates import Certificate
-from darkroom.dialects import list_sky_cards
+from darkroom.dialects import list_hint_cards
 from darkroom.matching import Master, Match
 from darkroom.measurements import Measurement, Source
 from darkroom.plan import BadPixels, Plan
@@ -145,7 +145,7 @@ def _describe_solution(solution: PlateSolution, settings: dict[str, Any]) -> dic
         "holds": light["holds"] | {"unit": SOLVED_WITH["unit"]},
         "settings": light["settings"] | SOLVED_WITH,
         "solve": {key: settings["solve"][key] for key in SOLVE_SETTINGS},
-        "cards": list_sky_cards(solution.light.frame.dialect, settings["headers"]),
+        "cards": list_hint_cards(solution.light.frame.dialect, settings["headers"]),
         **describe_tools("solution", solution.light.frame, settings),
     }
 

@@ -28,8 +28,8 @@ ARCSEC = math.degrees(1) * 3600
 class Hints:
     """What is known of a field: ``scale`` as a range in seconds of arc a pixel, ``position`` (RA, Dec) and ``radius``.
 
-    The latter in degrees (J2000, or near enough). ``told_by`` says what told them, for a person; ``sure`` whether the
-    settings did, so that nothing else is tried.
+    The latter two in degrees (J2000, or near enough). What ends in ``told_by`` says what told each, for a person; what
+    begins with ``sure_of``, whether the settings did, so that nothing else is tried.
     """
 
     scale: tuple[float, float] | None = None
@@ -67,7 +67,7 @@ def read_hints(
         ``scale`` (a range of two numbers, seconds of arc a pixel), ``position`` (RA and Dec: numbers in degrees or
         text) and ``radius`` (degrees); None or missing is what the header tells.
     cards : mapping
-        What the header's cards are called; see `darkroom.dialects.list_sky_cards`.
+        What the header's cards are called; see `darkroom.dialects.list_hint_cards`.
 
     Raises
     ------

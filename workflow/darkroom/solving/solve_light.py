@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darkroom.history import ADVICE
 from darkroom.problems import JobProblem
 from darkroom.solving.field_stars import Stars, find_field_stars
 from darkroom.solving.found_fields import FoundField
@@ -63,7 +64,7 @@ def solve_light(
     settings : mapping
         As `DEFAULTS`.
     cards : mapping
-        What its cards are called that tell scale and place; see `darkroom.dialects.list_sky_cards`.
+        What its cards are called that tell scale and place; see `darkroom.dialects.list_hint_cards`.
     mask : array of uint8, same shape, optional
         Its quality plane.
     mosaic : bool
@@ -138,9 +139,8 @@ def _solve(
                 return _check(found, stars, shape, attempt, indexes, settings, folder)
             except RefusedSolution as refused:
                 reasons.append(f"{attempt.text}: a solution was refused, {refused}")
-    raise SolverProblem(
-        f"not solved by {solver.name} with {len(stars)} stars ({'; '.join(reasons)}); {_advise(hints, shape, indexes)}"
-    )
+    reason = f"not solved by {solver.name} with {len(stars)} stars ({'; '.join(reasons)})"
+    raise SolverProblem(f"{reason}{ADVICE}{_advise(hints, shape, indexes)}")
 
 
 def _check(
@@ -197,4 +197,4 @@ def _advise(hints: Hints, shape: tuple[int, int], indexes: Sequence[StarIndex]) 
     if told:
         advice.append(f"tell its {' and '.join(told)} in the settings")
     advice.append("give it more time")
-    return "what might help: " + ", or ".join(advice)
+    return ", or ".join(advice)
