@@ -149,7 +149,9 @@ def _tell_frame(frame: Frame) -> dict[str, Any]:
 def _select(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings by which the night was made; not where this machine has its folders, nor what draws."""
     hidden = ("raw", "results", "nights", "lights_per_job", "cluster", "previews", "report")
-    return {key: value for key, value in settings.items() if key not in hidden}
+    chosen = {key: value for key, value in settings.items() if key not in hidden}
+    found_here = ("indexes", "catalogue", "tools")  # what the plan found to solve with is none of the settings
+    return chosen | {"solve": {key: value for key, value in settings["solve"].items() if key not in found_here}}
 
 
 def _split(line: str) -> dict[str, str]:
