@@ -1,4 +1,8 @@
-"""Field stars: where the stars of a light are, brightest first, for what tells the place on the sky by them."""
+"""Field stars: where the stars of a light are, brightest first, for what tells the place on the sky by them.
+
+Not the list of `darkroom.stacking.star_lists`, whose places and fluxes are right to hundredths: a pattern is told by
+the brightest stars, full or not, and by such as fill one pixel; none of these may lack.
+"""
 
 from __future__ import annotations
 
