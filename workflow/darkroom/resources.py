@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil, prod
+from math import ceil, isqrt, prod
 
 from darkroom.prepared import Job
 
@@ -29,7 +29,7 @@ DRAWING = 250  # MB more, of the libraries that draw pages
 PICTURE = 1.0  # MB that a page holds of each light and master
 COSMIC_RAYS = 14  # planes more, to look for hits
 # Bands of all lights that are stacked; of the code, which is not imported here (darkroom.stacking, bands and others).
-BAND_BYTES, BAND_VALUE, BAND_ROWS = 2**29, 56, 96
+BAND_BYTES, BAND_VALUE, BAND_SIDE = 2**29, 56, 96
 STACKED = 3.5  # planes of a stack, for each colour, of which more than twice as much is held when it is written
 WRITING = 2.4
 SAMPLE = 3.5  # MB of each frame that a certificate looks at
@@ -62,8 +62,10 @@ def _estimate_stack(job: Job, light: float) -> float:
     """Return the MB of a stack's planes and bands, and of the ``light`` that is put on them."""
     rows, columns, colours = job.canvas
     lights = len(job.frames) * (2 if colours > 1 else 1)  # there are two greens
-    least = min(BAND_ROWS, rows) * lights * columns * BAND_VALUE
-    bands = max(min(BAND_BYTES, rows * lights * columns * BAND_VALUE), least) / 1e6
+    most = BAND_BYTES // (lights * BAND_VALUE)  # pixels of a band: whole rows, or a square where lights are many
+    side = max(BAND_SIDE, isqrt(most))
+    within = min(rows * columns, most) if most >= BAND_SIDE * columns else min(rows, side) * min(columns, side)
+    bands = within * lights * BAND_VALUE / 1e6
     stack = 4e-6 * rows * columns * colours * STACKED
     return max(stack + bands, stack + light + bands / 3, stack * WRITING)
 
