@@ -142,6 +142,8 @@ def test_the_raw_frames_are_stacked_alike_on_request(night):
     planes, _, _, places, chosen = read_truth(folder, truth)
     with fits.open(find_stack(folder, within="raw/")) as hdus:
         raw, level = hdus[0].data.astype(float), hdus[0].header["SKYLEVEL"]
+        history = [line for line in map(str, hdus[0].header["HISTORY"]) if line.startswith(("left out", "settings"))]
+    assert len(history) == 3, "two lights left out, and the settings, each said once"
     assert level > BIAS_LEVEL
     bright = max(chosen, key=lambda n: truth.field.stars[n, 2])
     flux = sum_aperture(raw - level, *places[bright], 9)

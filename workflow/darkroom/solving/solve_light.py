@@ -101,10 +101,10 @@ def _demand_indexes(indexes: Sequence[StarIndex], shape: tuple[int, int], hints:
         return
     where = name_folders(folders)
     if not indexes:  # but files that are called so
-        raise SolverProblem(f"no star index in {where} can be read: {advise_indexes(['07', '19'])}")
+        raise SolverProblem(f"no star index in {where} can be read{ADVICE}{advise_indexes(['07', '19'])}")
     raise SolverProblem(
         f"no star index for patterns of {low:.1f}' to {high:.1f}', as this field has; those in {where} have "
-        f"{indexes[0].low:.0f}' to {max(index.high for index in indexes):.0f}': "
+        f"{indexes[0].low:.0f}' to {max(index.high for index in indexes):.0f}'{ADVICE}"
         f"{advise_indexes(_name_missing(indexes, low, high)) or 'no index is as fine'}"
     )
 

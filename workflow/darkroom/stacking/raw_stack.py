@@ -77,6 +77,7 @@ def make_raw_stack(stack: str, lights: Sequence[str], frames: Sequence[str], out
 def _describe(stack: fits.Header, levels: list[float], noise_factor: float) -> fits.Header:
     """Return the header of a stack as that of one of raw frames, which are calibrated by nothing."""
     header = stack.copy(strip=True)
+    header.remove("HISTORY", ignore_missing=True, remove_all=True)
     for sentence in list_sentences(stack, LEFT_OUT):
         add_sentence(header, sentence)
     header["IMAGETYP"] = ("RAW STACK", "kind of frame")
