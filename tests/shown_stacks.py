@@ -13,7 +13,7 @@ TOO_SPARSE = (
     "exposure, or coordinates solved from stars in the headers, help"
 )
 UNSOLVED = (
-    "not solved by solve-field with {} stars (at the position of the header: no pattern matches); what might help: "
+    "solve-field found nothing with {} stars (at the position of the header: no pattern matches); what might help: "
     "tell its scale in the settings, or give it more time"
 )
 

@@ -139,7 +139,7 @@ def _solve(
                 return _check(found, stars, shape, attempt, indexes, settings, folder)
             except RefusedSolution as refused:
                 reasons.append(f"{attempt.text}: a solution was refused, {refused}")
-    reason = f"not solved by {solver.name} with {len(stars)} stars ({'; '.join(reasons)})"
+    reason = f"{solver.name} found nothing with {len(stars)} stars ({'; '.join(reasons)})"
     raise SolverProblem(f"{reason}{ADVICE}{_advise(hints, shape, indexes)}")
 
 
