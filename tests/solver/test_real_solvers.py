@@ -120,7 +120,7 @@ def test_stars_of_no_sky_are_not_solved(tmp_path):
     places = np.array([camera.ra, camera.dec]) + rng.uniform(-0.7, 0.7, (200, 2)) * reach
     image = draw_field(camera, places, make_heights(200, 5))
     settings = {"scale": [5.5, 6.5], "position": [85, 1.5], "time_limit": 20}
-    with pytest.raises(UnsolvedLight, match="astrometry.net found nothing"):
+    with pytest.raises(UnsolvedLight, match=r"astrometry\.net found nothing"):
         solve_light(image, fits.Header(), settings, CARDS)
 
 

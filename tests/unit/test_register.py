@@ -218,6 +218,8 @@ def test_lights_are_left_out_with_the_reason(field):
         assert found.left_out[name].startswith(words), found.left_out
     assert "a match needs 4" in found.left_out["blank"]
     assert select_lights(lights, seconds, times, Limits(most_fwhm=1.6)).left_out == found.left_out
+    all_that_match = select_lights(lights, seconds, times, Limits(0, None, None))
+    assert sorted(all_that_match.left_out) == ["blank", "elsewhere"]
 
 
 @pytest.mark.parametrize("poor", [Pointing((4, 14), 1.0, see=1.1, clear=0.4), None], ids=["cloudy", "elsewhere"])

@@ -74,7 +74,7 @@ def read_hints(
     ValueError
         If the settings' position or scale is none.
     """
-    hints = Hints(radius=float(settings.get("radius") or RADIUS))
+    hints = Hints(radius=float(settings.get("radius", RADIUS)))
     wcs = _read_rough_wcs(header, shape)
     hints = _add_scale(hints, header, cards, wcs)
     hints = _add_position(hints, header, cards, wcs)

@@ -17,7 +17,7 @@ from darkroom.history import ADVICE
 from darkroom.problems import JobProblem
 from darkroom.solving.field_stars import Stars, find_field_stars
 from darkroom.solving.found_fields import FoundField
-from darkroom.solving.hints import Hints, list_attempts, read_hints, widen_scale
+from darkroom.solving.hints import RADIUS, Hints, list_attempts, read_hints, widen_scale
 from darkroom.solving.index_advice import advise_indexes, find_pattern_range, name_missing_scales
 from darkroom.solving.solution import Solution
 from darkroom.solving.solution_check import HIGHEST_ORDER, RefusedSolution, check_solution
@@ -32,7 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "catalogue": "",  # the folder of ASTAP's star database
     "scale": None,  # [low, high], seconds of arc a pixel
     "position": None,  # [RA, Dec]
-    "radius": None,  # degrees around it
+    "radius": RADIUS,  # degrees around it
     "time_limit": 60,  # s
     "distortion": HIGHEST_ORDER,  # highest order of the polynomial
 }

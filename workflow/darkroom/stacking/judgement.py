@@ -20,11 +20,11 @@ TELLING = 3  # stars that tell a scale
 
 @dataclass(frozen=True)
 class Limits:
-    """What leaves a light out, compared with the median of all: clouds, focus, and trails."""
+    """What leaves a light out, compared with the median of all: clouds, focus, and trails; None leaves none out."""
 
     least_flux: float = 0.5
-    most_fwhm: float = 1.5
-    most_elongation: float = 1.4
+    most_fwhm: float | None = 1.5
+    most_elongation: float | None = 1.4
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ def judge_light(
         limit = f"(limit {limits.least_flux:g})"
         return f"clouds: its stars have {part:.2f} of the light that they have in the median of all {limit}"
     usual = _take_median([each.elongation for each, _ in others])
-    if stars.elongation and usual and stars.elongation > limits.most_elongation * usual:
+    if limits.most_elongation and stars.elongation and usual and stars.elongation > limits.most_elongation * usual:
         limit = f"(limit {limits.most_elongation:g} times that)"
         return f"trailed: stars {stars.elongation:.2f} times as long as wide, {usual:.2f} in the median {limit}"
     usual = _take_median([each.fwhm for each, _ in others])
-    if stars.fwhm and usual and stars.fwhm > limits.most_fwhm * usual:
+    if limits.most_fwhm and stars.fwhm and usual and stars.fwhm > limits.most_fwhm * usual:
         part, limit = stars.fwhm / usual, f"(limit {limits.most_fwhm:g})"
         return f"out of focus, or bad seeing: FWHM {stars.fwhm:.2f} pixels, {part:.2f} of the median {limit}"
     return None
