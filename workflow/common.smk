@@ -176,7 +176,9 @@ def minutes(product):
 
 def minutes_of(job):
     """A resource function: the minutes that a job is given, twice as many each time that it was killed."""
-    return lambda wildcards, attempt: estimate_minutes(job, NIGHTS.cosmic_rays, NIGHTS.solve["time_limit"]) * 2 ** (attempt - 1)
+    return lambda wildcards, attempt: estimate_minutes(job, NIGHTS.cosmic_rays, NIGHTS.solve["time_limit"]) * 2 ** (
+        attempt - 1
+    )
 
 
 def page_memory_mb(wildcards, threads, attempt):
