@@ -44,7 +44,7 @@ def test_pixels_are_the_same_to_the_bit(nights):
 
 
 def test_only_image_and_recipe_are_written(nights):
-    assert [list(light) for light in read_lights(nights["whole"])] == [["PRIMARY", "UNCERT", "MASK", "RECIPE"]] * 2
+    assert [list(light) for light in read_lights(nights["whole"])] == [["PRIMARY", "MASK", "UNCERT", "RECIPE"]] * 2
     assert [list(light) for light in read_lights(nights["bare"])] == [["PRIMARY", "RECIPE"]] * 2
 
 

@@ -172,7 +172,11 @@ def test_page_of_a_run_whose_previews_failed_says_so(tmp_path: Path) -> None:
     make_night(night.raw)
     script = night.copy_code() / "scripts/preview_lights.py"
     code = script.read_text()
-    script.write_text(code.replace("    problems = []", "    raise JobProblem('no paint left')"))
+    assert "    make_all(" in code
+    broken = code.replace("    make_all(", "    raise JobProblem('no paint left')\n    make_all(")
+    script.write_text(
+        broken.replace("from darkroom.job import", "from darkroom.problems import JobProblem\nfrom darkroom.job import")
+    )
     night.run(expect=1, cores=2)
     [page] = night.results.glob("*/report.html")
     assert read_stamp(page) is None

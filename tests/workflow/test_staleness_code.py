@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from darkroom import fingerprints, recipes
+from darkroom import fingerprints, recipe_parts
 from tests.workflow.reduced import ALL, BAD_PIXELS, BIAS, DARKS, FLATS, LIGHTS, MEASURED
 
 pytestmark = pytest.mark.slow
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def forget():
     """Fingerprints and versions are looked up once a process."""
-    caches = (fingerprints.fingerprint_script, fingerprints.fingerprint_module, recipes.find_versions)
+    caches = (fingerprints.fingerprint_script, fingerprints.fingerprint_module, recipe_parts.find_versions)
     for cached in caches:
         cached.cache_clear()
     yield
@@ -28,6 +28,8 @@ def forget():
         ("workflow/darkroom/photon_transfer.py", ALL),  # it measures the read noise, which all error bars hold
         ("workflow/darkroom/bad_pixels.py", DARKS | FLATS | BAD_PIXELS | LIGHTS),
         ("workflow/darkroom/lights.py", LIGHTS),
+        ("workflow/darkroom/solving/solutions.py", LIGHTS),  # writes what is known of the sky into them
+        ("workflow/darkroom/stacking/register.py", set()),  # not used here
         ("scripts/make_master_flat.py", FLATS | BAD_PIXELS | LIGHTS),
         ("scripts/collect_bad_pixels.py", BAD_PIXELS),
         ("scripts/certify_master.py", set()),  # not used here

@@ -9,8 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-LIBRARY = Path(__file__).parent
-WORKFLOW = LIBRARY.parent
+WORKFLOW = Path(__file__).parents[1]
 PARTS = {".html", ".css", ".js"}  # of a page
 
 
@@ -23,7 +22,7 @@ def fingerprint_script(script: str) -> dict[str, str]:
 @cache
 def fingerprint_module(module: str) -> dict[str, str]:
     """Return a digest for a module of the library and for every other that it reaches; comments do not count."""
-    return _fingerprint(LIBRARY / f"{module}.py")
+    return _fingerprint(WORKFLOW / "darkroom" / f"{module}.py")
 
 
 @cache
@@ -45,14 +44,14 @@ def _fingerprint(start: Path) -> dict[str, str]:
         name = _name_module(path)
         if name not in found:
             found[name], imported = _look_at(path.read_bytes())
-            waiting += [LIBRARY / f"{module.replace('.', '/')}.py" for module in imported]
+            waiting += [WORKFLOW / "darkroom" / f"{module.replace('.', '/')}.py" for module in imported]
     return dict(sorted(found.items()))
 
 
 def _name_module(path: Path) -> str:
     """Return scripts.make_report, darkroom.stamps or darkroom.solving.hints."""
-    parts = path.relative_to(LIBRARY.parent if path.is_relative_to(LIBRARY) else WORKFLOW.parent).with_suffix("").parts
-    return ".".join(parts)
+    start = WORKFLOW if path.is_relative_to(WORKFLOW) else WORKFLOW.parent
+    return ".".join(path.relative_to(start).with_suffix("").parts)
 
 
 @cache
